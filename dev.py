@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""Set up, show and check neurostim from a clone, with nothing but Python 3.11 or newer.
+
+python3 dev.py demo     install into .venv, run the demonstration trial, write its report
+python3 dev.py test     install into .venv, run every check
+python3 dev.py install  install into .venv
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036 a person may start this with any Python
+    sys.exit(f"Python 3.11 or newer was expected, this is {platform.python_version()}.")
+
+import tomllib
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+CONSTRAINTS = ROOT / "constraints.txt"
+PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+KERNEL = ("kernel", "legality", "quantity", "reading", "rise", "verdict")
+
+
+def main() -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=["demo", "test", "install"])
+    parser.add_argument("--gpu", action="store_true", help="install torch with CUDA")
+    parser.add_argument("--slow", action="store_true", help="test: the long runs instead")
+    arguments = parser.parse_args()
+    has_gpu = arguments.gpu or shutil.which("nvidia-smi") is not None
+    if not install(has_gpu=has_gpu, with_tools=arguments.command == "test"):
+        return 1
+    if arguments.command == "demo":
+        return demo()
+    if arguments.command == "test":
+        return slow_tests() if arguments.slow else test(has_gpu=has_gpu)
+    return 0
+
+
+def install(*, has_gpu: bool, with_tools: bool) -> bool:
+    """Make .venv and install into it, unless that was done for these very files before."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    tools = project["dependency-groups"]["dev"] if with_tools else []
+    state = hashlib.sha256()
+    for part in (CONSTRAINTS.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), str(ROOT)):
+        state.update(part if isinstance(part, bytes) else part.encode())
+    stamp = VENV / ("installed-tools" if with_tools else "installed")
+    if stamp.exists() and stamp.read_text() == state.hexdigest():
+        return True
+    if not PYTHON.exists() and not make_venv():
+        return False
+    began = time.monotonic()
+    say("Installing (a few minutes the first time) ...")
+    if not install_torch(has_gpu=has_gpu) or not pip("install", "-e", str(ROOT), *tools):
+        return False
+    stamp.write_text(state.hexdigest())
+    say(f"Installed in {time.monotonic() - began:.0f} s.")
+    return True
+
+
+def make_venv() -> bool:
+    """Make .venv; where Python came without the means, say which package brings them."""
+    if run(sys.executable, "-m", "venv", str(VENV)):
+        return True
+    shutil.rmtree(VENV, ignore_errors=True)
+    say("A virtual environment could not be made; on Debian: apt-get install python3-venv")
+    return False
+
+
+def install_torch(*, has_gpu: bool) -> bool:
+    """Install torch: the CPU build unless there is a GPU, since the CUDA build takes several GB.
+
+    On Linux the package index has only the CUDA build. A build that lies on this machine (pip's
+    find-links) is taken first, then the PyTorch project's own CPU index.
+    """
+    torch = next(
+        line
+        for line in CONSTRAINTS.read_text(encoding="utf-8").splitlines()
+        if line.startswith("torch==")
+    )
+    is_local = run(
+        str(PYTHON),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--dry-run",
+        "--no-deps",
+        "--no-index",
+        "--ignore-installed",
+        torch,
+        is_quiet=True,
+    )
+    if has_gpu or is_local or platform.system() != "Linux":
+        return pip("install", torch)
+    if pip("install", torch, "--index-url", PYTORCH_CPU_INDEX):
+        return True
+    say("The PyTorch CPU index cannot be reached; taking the ordinary build.")
+    return pip("install", torch)
+
+
+def demo() -> int:
+    """Run the demonstration trial and write its report."""
+    folder = Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")
+    neurostim = [str(PYTHON), "-m", "neurostim"]
+    if not run(*neurostim, "run", "demo", "--seed", "1", "--out", str(folder)):
+        return 1
+    return 0 if run(*neurostim, "report", str(folder)) else 1
+
+
+def test(*, has_gpu: bool) -> int:
+    """Run formatter, linters, types and tests; every check runs, and the failed ones are named."""
+    tool = [str(PYTHON), "-m"]
+    kernel = ",".join(f"safety/{module}.py" for module in KERNEL)
+    checks: dict[str, Sequence[str]] = {
+        "format": [*tool, "ruff", "format", "--check", "."],
+        "lint": [*tool, "ruff", "check", "."],
+        "types": [*tool, "mypy"],
+        "imports": [str(BIN / "lint-imports"), "--no-cache"],
+        "tests": [*tool, "pytest", "-q", "--durations=10", "--cov", "--cov-report="],
+        "coverage": [*tool, "coverage", "report", "--skip-covered"],
+        "kernel coverage": [
+            *tool,
+            "coverage",
+            "report",
+            f"--include={kernel}",
+            "--fail-under=100",
+        ],
+    }
+    if has_gpu:
+        checks["gpu tests"] = [*tool, "pytest", "-q", "-m", "gpu"]
+    failed = []
+    for name, command in checks.items():
+        say(f"== {name}")
+        if not run(*command):
+            failed.append(name)
+    say(f"Failed: {', '.join(failed)}." if failed else "Everything passed.")
+    return 1 if failed else 0
+
+
+def slow_tests() -> int:
+    """Run the long statistical, fuzzing and enumeration tests."""
+    return 0 if run(str(PYTHON), "-m", "pytest", "-q", "-m", "slow", "--durations=10") else 1
+
+
+def pip(*arguments: str) -> bool:
+    """Run pip in .venv under the constraints."""
+    quiet = ("--quiet", "--disable-pip-version-check")
+    return run(str(PYTHON), "-m", "pip", *arguments, *quiet, "--constraint", str(CONSTRAINTS))
+
+
+def run(*command: str, is_quiet: bool = False) -> bool:
+    """Run a command in the clone; whether it succeeded."""
+    output = subprocess.DEVNULL if is_quiet else None
+    return subprocess.run(command, cwd=ROOT, stdout=output, stderr=output).returncode == 0
+
+
+def say(sentence: str) -> None:
+    """Print a line now, in order with what the commands print."""
+    print(sentence, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

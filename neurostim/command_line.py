@@ -1,0 +1,237 @@
+"""The command line: run a design, report on it, list what there is, and check the installation."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from protocols import InputError
+
+if TYPE_CHECKING:
+    from pandas import Series
+    from rich.progress import Progress
+
+    from neurostim.results import Result
+
+NOTICE = "Research software, not a medical device. All patients are simulated."
+
+app = typer.Typer(
+    help=f"Closed-loop neurostimulation for drug-resistant epilepsy, in simulation. {NOTICE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+
+
+class Compute(StrEnum):
+    """Where tensors live."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Topic(StrEnum):
+    """What can be listed."""
+
+    DESIGNS = "designs"
+    CONTROLLERS = "controllers"
+    DEVICES = "devices"
+    MODELS = "models"
+
+
+@app.command()
+def run(
+    design: Annotated[str, typer.Argument(help="A shipped design's name, or a TOML file.")],
+    patients: Annotated[
+        int | None, typer.Option(help="How many virtual patients, instead of the design's number.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same results.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder.  [default: runs/DESIGN-seed-SEED]")
+    ] = None,
+    compute: Annotated[Compute, typer.Option(help="Where the controllers compute.")] = Compute.AUTO,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one key of the design: schedule.epoch_days=7."),
+    ] = None,
+) -> None:
+    """Run a trial and print its endpoints; a run that was stopped goes on where it was."""
+    from neurostim.results import run_trial
+    from protocols.documents import parse_overrides
+
+    folder = out or Path("runs") / f"{Path(design).stem}-seed-{seed}"
+    bar = _progress()
+    task = bar.add_task("Running", total=None)
+
+    def show(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        result = run_trial(
+            design,
+            n_patients=patients,
+            seed=seed,
+            out=folder,
+            compute=compute.value,
+            overrides=parse_overrides(changes or []),
+            progress=show,
+        )
+    except KeyboardInterrupt:
+        console.print(f"Stopped. What is finished is in {folder}; the same command goes on there.")
+        raise typer.Exit(130) from None
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+    console.print(endpoint_table(result))
+    console.print(safety_line(result))
+    console.print(f"Results: {folder}   Report: neurostim report {folder}", soft_wrap=True)
+    console.print(NOTICE, style="dim")
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A results folder that `neurostim run` wrote.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The HTML file to write.  [default: FOLDER/report.html]")
+    ] = None,
+) -> None:
+    """Write the protocol comparison report, one self-contained HTML file."""
+    from neurostim.results import load
+
+    path = load(folder).report(out or folder / "report.html")
+    console.print(f"Report: {path}", soft_wrap=True)
+
+
+@app.command(name="list")
+def list_(topic: Annotated[Topic, typer.Argument(help="What to list.")]) -> None:
+    """List the shipped designs, controllers, devices or patient models."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column(topic.value.removesuffix("s"), style="bold", no_wrap=True)
+    table.add_column("what it is")
+    for name, summary in _listing(topic):
+        table.add_row(name, summary)
+    console.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: versions, packages, the generator, envelopes, the GPU."""
+    from neurostim.doctor import check_all
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("check", "", "what was found"):
+        table.add_column(column)
+    checks = check_all()
+    for check in checks:
+        mark = "[green]ok[/]" if check.is_good else "[red]wrong[/]"
+        table.add_row(check.name, mark, check.found)
+    console.print(table)
+    if not all(check.is_good for check in checks):
+        raise typer.Exit(1)
+
+
+def _listing(topic: Topic) -> list[tuple[str, str]]:
+    if topic is Topic.DESIGNS:
+        from protocols.design import design_names, load_design
+
+        return [(name, load_design(name).title) for name in design_names()]
+    if topic is Topic.DEVICES:
+        from safety import envelope_names, load_envelope
+
+        return [(name, load_envelope(name).title) for name in envelope_names()]
+    if topic is Topic.MODELS:
+        from patient_models import MODELS
+
+        return [(name, model.summary) for name, model in MODELS.items()]
+    from neurostim.controllers import CONTROLLERS, controller_class
+
+    return [(name, controller_class(name).summary) for name in CONTROLLERS]
+
+
+def _progress() -> "Progress":
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+SHOWN = {
+    "percent_change": "median\nchange, %",
+    "rr50": "50 % re-\nsponders, %",
+    "rate_ratio": "rate\nratio",
+    "gap_in_trial": "gap\nclosed, %",
+}
+"""The endpoints that the command line prints; the report has them all."""
+
+
+def endpoint_table(result: "Result") -> Table:
+    """The main endpoints, one row per arm, each with its 95 % interval over patients."""
+    design = result.manifest["design"]
+    frame = result.endpoints().set_index(["arm", "endpoint"])
+    table = Table(
+        title=design["title"],
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("arm", style="bold", vertical="bottom", no_wrap=True)
+    for heading in SHOWN.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for arm in design["arms"]:
+        places = [(arm["name"], endpoint) for endpoint in SHOWN]
+        cells = [_cell(frame.loc[place]) if place in frame.index else "" for place in places]
+        table.add_row(arm["name"], *cells)
+    table.caption = (
+        "Estimates with 95 % intervals over patients; rate ratio against "
+        f"{design['analysis']['reference']}; gap: from off to each patient's best setting."
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _cell(row: "Series[Any]") -> str:
+    digits = 2 if row["unit"] == "ratio" else 0
+    estimate, low, high = (f"{row[name]:.{digits}f}" for name in ("estimate", "low", "high"))
+    return f"{estimate} ({low} to {high})"
+
+
+def safety_line(result: "Result") -> str:
+    """How often the gate and the device stepped in."""
+    epochs = result.epochs()
+    counts = epochs["ruling"].value_counts()
+    return (
+        f"Device incidents: {int(epochs['n_incidents'].sum())}. Of {len(epochs):,} proposals "
+        f"{counts.get('clamped', 0):,} were lowered, {counts.get('held', 0):,} held and "
+        f"{counts.get('stopped', 0):,} stopped."
+    )
+
+
+def main() -> None:
+    """Run the command line; a person's mistake is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        sentence = str(error)
+    except OSError as error:
+        sentence = f"{error.filename or 'a file'}: {error.strerror or error}"
+    else:
+        return
+    print(f"neurostim: {sentence}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,41 @@
+"""A setting drawn at random at every visit: what any cleverer search has to beat."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurostim.controllers.controller import Context
+from neurostim.controllers.options import options
+from neurostim.history import History
+from patient_models.randomness import Purpose, uniforms
+from protocols import Setting
+
+
+@options
+class Random:
+    """Draws uniformly from the allowed settings, off left out, anew at every visit."""
+
+    summary: ClassVar[str] = "A setting drawn uniformly from the list at every visit."
+
+    def init(self, context: Context) -> Context:
+        """The list and the seed."""
+        return context
+
+    def propose(
+        self, state: Context, history: History, allowed: NDArray[np.bool_]
+    ) -> tuple[Context, Sequence[Setting | None]]:
+        """One draw per patient, addressed by seed, patient and number of the epoch."""
+        luck = uniforms(state.seed, history.patients, history.n_epochs, Purpose.CONTROLLER, 0)
+        return state, [
+            _pick(state.candidates, choices, float(u))
+            for choices, u in zip(allowed, luck, strict=True)
+        ]
+
+
+def _pick(
+    candidates: tuple[Setting, ...], choices: NDArray[np.bool_], luck: float
+) -> Setting | None:
+    positions = [i for i in np.flatnonzero(choices) if not candidates[i].is_off]
+    return candidates[positions[int(luck * len(positions))]] if positions else None

@@ -1,0 +1,169 @@
+"""Outcomes: one row per arm and patient, made from the epochs that a trial lived.
+
+A missing day leaves the denominator and is never a zero; what could not be known is missing, too.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from protocols.observation import SEVERE_GRADE
+
+KEYS = ["arm", "patient"]
+FIELDS = ("site", "amplitude_ua", "frequency_hz", "pulse_width_us", "on_ms", "off_ms", "mode")
+REFUSALS = ("clamped", "held", "stopped")
+ADVERSE_GRADE = 2
+COMPLETE_SHARE = 0.8
+WORSENING_PERCENT = 25.0
+NAN = float("nan")
+
+
+def evaluation_start(epochs: pd.DataFrame, schedule: Mapping[str, Any]) -> int:
+    """Return the day on which the evaluation window, the last part of treatment, begins.
+
+    Treatment is taken to begin where its first epoch does, so that a phase between baseline and
+    treatment moves the window with it. An epoch belongs to the window when it *begins* inside it:
+    one that straddles the start is left out, since its days belong to an earlier decision, and the
+    rate is per recorded day, so a shorter window is no bias.
+    """
+    starts = epochs.loc[epochs["phase"] == "treatment", "start_day"]
+    first = int(starts.min()) if len(starts) else int(schedule["baseline_days"])
+    return first + int(schedule["treatment_days"]) - int(schedule["evaluation_days"])
+
+
+def outcomes(
+    epochs: pd.DataFrame, patients: pd.DataFrame, schedule: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return one row per arm and patient, from the rows of a trial.
+
+    Rates are per 28 *recorded* days. A change from a baseline without seizures, or over a window
+    without a diary, is missing and never a zero. Seizure freedom asks for a diary on at least 80 %
+    of the window's days; an emptier diary without seizures counts as not shown to be free.
+    """
+    epochs = epochs.assign(arm=epochs["arm"].astype(str))
+    index = epochs.groupby(KEYS, sort=False).size().index
+    rows = epochs.sort_values([*KEYS, "epoch"], kind="stable", ignore_index=True)
+    baseline = rows[rows["phase"] == "baseline"]
+    treatment = rows[rows["phase"] == "treatment"]
+    evaluation = treatment[treatment["start_day"] >= evaluation_start(epochs, schedule)]
+    frame = pd.DataFrame(index=index)
+    _add_diary(frame, "baseline", baseline)
+    _add_diary(frame, "evaluation", evaluation)
+    _add_change(frame, schedule)
+    _add_safety(frame, treatment)
+    _add_settings(frame, treatment)
+    frame["n_incidents"] = _total(frame, rows, rows["n_incidents"]).astype("int64")
+    return _add_truth(frame, treatment, patients).reset_index()
+
+
+def _total(
+    frame: pd.DataFrame, rows: pd.DataFrame, values: pd.Series, min_count: int = 0
+) -> pd.Series:
+    """Return sums per arm and patient, in the order of `frame`."""
+    sums = values.groupby([rows[key] for key in KEYS]).sum(min_count=min_count)
+    return sums.reindex(frame.index, fill_value=NAN if min_count else 0)
+
+
+def _add_diary(frame: pd.DataFrame, window: str, rows: pd.DataFrame) -> None:
+    """Add the count, the days and the rate that the diary gives for a window."""
+    n_seizures = _total(frame, rows, rows["n_seizures"].astype("Float64"), min_count=1)
+    days = _total(frame, rows, rows["days_recorded"]).astype("int64")
+    frame[f"n_{window}"] = n_seizures.astype("Int64")
+    frame[f"days_{window}"] = days
+    frame[f"calendar_days_{window}"] = _total(frame, rows, rows["days"]).astype("int64")
+    frame[f"{window}_rate_28"] = 28 * as_floats(n_seizures) / days.where(days > 0)
+
+
+def _add_change(frame: pd.DataFrame, schedule: Mapping[str, Any]) -> None:
+    """Add the change from baseline, and whether it crosses the usual cut-offs."""
+    baseline, evaluation = frame["baseline_rate_28"], frame["evaluation_rate_28"]
+    change = 100 * (evaluation - baseline) / baseline.where(baseline > 0)
+    frame["percent_change"] = change.round(9)  # a change of exactly 50 % must meet the cut-off
+    change = frame["percent_change"]
+    for percent in (50, 75):
+        frame[f"is_responder_{percent}"] = _known(change <= -percent, change)
+    # An epoch that straddles the window's start takes less than one epoch from it; who is not
+    # followed for the rest is not complete either.
+    followed = int(schedule["evaluation_days"]) - int(schedule["epoch_days"])
+    window_days = frame["calendar_days_evaluation"].clip(lower=followed)
+    is_complete = frame["days_evaluation"] >= COMPLETE_SHARE * window_days
+    frame["is_seizure_free"] = _known((evaluation == 0) & is_complete, evaluation)
+    frame["is_worse_25"] = _known(change >= WORSENING_PERCENT, change)
+
+
+def _known(truth: pd.Series, source: pd.Series) -> pd.Series:
+    """Return a nullable boolean that is missing where its source is."""
+    return truth.astype("boolean").mask(source.isna())
+
+
+def _add_safety(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Add what safety said and what was seen of harm during treatment."""
+    grade = as_floats(rows["worst_grade"])
+    flags = {
+        "n_epochs": np.ones(len(rows), dtype=bool),
+        "n_adverse": grade >= ADVERSE_GRADE,
+        "n_severe": grade >= SEVERE_GRADE,
+        "n_unsafe": rows["true_is_unsafe"].to_numpy(dtype=bool),
+        "n_requested_changed": _is_changed(rows),
+        **{f"n_{ruling}": (rows["ruling"] == ruling).to_numpy() for ruling in REFUSALS},
+    }
+    for name, flag in flags.items():
+        frame[name] = _total(frame, rows, pd.Series(flag, index=rows.index)).astype("int64")
+    frame["has_unsafe"] = frame["n_unsafe"] > 0
+    frame["charge_c"] = _total(frame, rows, rows["charge_uc"]) / 1e6
+    frame["treatment_days"] = _total(frame, rows, rows["days"]).astype("int64")
+
+
+def _setting_of(rows: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """Return the fields of a setting, with every setting of amplitude 0 written in one way."""
+    is_off = as_floats(rows[f"{prefix}_amplitude_ua"]) == 0
+    fields: dict[str, pd.Series] = {
+        name: rows[f"{prefix}_{name}"].astype("Float64").mask(is_off, 0) for name in FIELDS[:-1]
+    }
+    fields["mode"] = rows[f"{prefix}_mode"].astype("string").mask(is_off, "continuous")
+    return pd.DataFrame(fields)
+
+
+def _is_changed(rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return whether something usable was asked for and something else delivered."""
+    requested, delivered = _setting_of(rows, "requested"), _setting_of(rows, "delivered")
+    is_different = (requested != delivered).fillna(False).to_numpy(dtype=bool).any(axis=1)
+    return is_different & requested["amplitude_ua"].notna().to_numpy()
+
+
+def _add_settings(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Add how many settings a patient was given and how often they changed."""
+    delivered = _setting_of(rows, "delivered")
+    code = delivered.groupby(list(FIELDS)).ngroup()
+    by_patient = [rows[key] for key in KEYS]
+    tried = code[delivered["amplitude_ua"] > 0]
+    n_tried = tried.groupby([keys.loc[tried.index] for keys in by_patient]).nunique()
+    before = code.groupby(by_patient).shift()
+    is_change = (code != before) & before.notna()
+    frame["n_settings_tried"] = n_tried.reindex(frame.index, fill_value=0).astype("int64")
+    frame["n_changes"] = _total(frame, rows, is_change).astype("int64")
+
+
+def _add_truth(frame: pd.DataFrame, rows: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
+    """Add what only a simulation knows: the gap to the best setting, and how much was closed."""
+    truth = patients.set_index("patient")[["true_rate_off_per_day", "true_rate_best_per_day"]]
+    frame = frame.join(truth, on="patient")
+    days = frame["treatment_days"]
+    off = rows["patient"].map(truth["true_rate_off_per_day"])
+    spared = (off - rows["true_rate_per_day"]) * rows["days"]
+    frame["gap_closed"] = _total(frame, rows, spared, min_count=1)
+    frame["gap"] = (frame["true_rate_off_per_day"] - frame["true_rate_best_per_day"]) * days
+    final = rows.groupby(KEYS)["true_rate_per_day"].last().reindex(frame.index)
+    frame["true_rate_final_per_day"] = final
+    frame["gap_closed_final"] = (frame["true_rate_off_per_day"] - final) * days
+    worse = final >= (1 + WORSENING_PERCENT / 100) * frame["true_rate_off_per_day"]
+    frame["is_worse_25_truly"] = _known(worse, final)
+    return frame
+
+
+def as_floats(values: pd.Series) -> npt.NDArray[np.float64]:
+    """Return a column as floats, missing values as NaN."""
+    return values.to_numpy(dtype=float, na_value=NAN)

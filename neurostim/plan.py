@@ -1,0 +1,196 @@
+"""A design made ready to run: all that it names is found, built and checked beforehand."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from neurostim.controllers import Context, Controller, build_controller
+from neurostim.storage import digest
+from patient_models import MODELS, Baselines, Device, Model, read_baselines, thall_vail
+from protocols import InputError, Setting
+from protocols.design import Design
+from safety import Envelope, envelope_text, is_deliverable, load_envelope
+
+MAX_SEED = 2**64 - 1
+BLOCK_SIZE = 20
+"""Patients of one shard: few enough for progress and resuming, enough for batches to pay."""
+
+PACKAGES = ("botorch", "gpytorch", "numpy", "pyarrow", "scipy", "simpy", "torch")
+"""Whose versions can change a result's bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run needs; plans of one identity give the same bytes on one kind of processor."""
+
+    design: Design
+    envelope: Envelope
+    device: Device
+    model: Model
+    baselines: Baselines | None
+    candidates: tuple[Setting, ...]  # M, deliverable, off first
+    controllers: tuple[Controller, ...]  # one per arm
+    seed: int
+    compute: str
+    block_size: int
+
+    @property
+    def context(self) -> Context:
+        """What every arm's controller is prepared with."""
+        return Context(candidates=self.candidates, seed=self.seed, compute=self.compute)
+
+    def blocks(self) -> list[range]:
+        """The patients of each shard."""
+        n_patients = self.design.population.n_patients
+        return [
+            range(start, min(start + self.block_size, n_patients))
+            for start in range(0, n_patients, self.block_size)
+        ]
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the bytes of the results: design, data, seed, shards and versions."""
+        return {
+            "fingerprint": self.fingerprint(),
+            "seed": self.seed,
+            "n_patients": self.design.population.n_patients,
+            "compute": self.compute,
+            "block_size": self.block_size,
+            "versions": versions(),
+        }
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the design and the data it names, independent of where the files lie."""
+        return digest(
+            {
+                "design": self.design.fingerprint(),
+                "envelope": self.envelope.hash,
+                "baselines": self.baselines.fingerprint if self.baselines else None,
+            }
+        )
+
+
+def make_plan(
+    design: Design,
+    *,
+    seed: int,
+    compute: str = "auto",
+    block_size: int = BLOCK_SIZE,
+    folder: Path = Path(),
+) -> Plan:
+    """Find, build and check everything that a design names.
+
+    Args:
+        design: the trial.
+        seed: 0 to 2**64 - 1.
+        compute: auto, cpu or cuda.
+        block_size: patients per shard.
+        folder: where the relative paths of the design start.
+
+    Raises `InputError` with a sentence for whatever is unknown or does not fit together.
+
+    """
+    if type(seed) is not int or not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed = {seed}: an integer from 0 to 2**64 - 1 was expected")
+    if type(block_size) is not int or block_size < 1:
+        raise InputError(f"block_size = {block_size}: 1 or more was expected")
+    if design.population.model not in MODELS:
+        raise InputError(
+            f"population.model = {design.population.model!r}: "
+            f"one of {', '.join(MODELS)} was expected"
+        )
+    envelope_name = _named_file(design.device.envelope, folder)
+    envelope = load_envelope(envelope_name)
+    plan = Plan(
+        design=design,
+        envelope=envelope,
+        device=Device.from_toml(envelope_text(envelope_name)),
+        model=MODELS[design.population.model],
+        baselines=_baselines(design.population.baselines, folder),
+        candidates=_candidates(design, envelope),
+        controllers=tuple(
+            build_controller(arm.controller, arm.options, f"arms.{arm.name}") for arm in design.arms
+        ),
+        seed=seed,
+        compute=_resolved(compute),
+        block_size=block_size,
+    )
+    for arm, controller in zip(design.arms, plan.controllers, strict=True):
+        check_options(arm.name, controller, plan.context)
+    return plan
+
+
+def check_options(arm: str, controller: Controller, context: Context) -> None:
+    """Raise `InputError`, naming the arm, when options do not fit the list of settings."""
+    try:
+        controller.init(context)
+    except InputError as error:
+        raise InputError(f"arms.{arm}.options: {error}") from None
+    except Exception:
+        return  # a defect of the controller: the loop holds, and the results say why
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program and of the packages whose arithmetic it stands on."""
+    return {name: version(name) for name in ("neurostim", *PACKAGES)}
+
+
+def _named_file(name: str, folder: Path) -> str:
+    """A name as it is, and a path as seen from the design's folder."""
+    return str(folder / name) if name.endswith((".toml", ".csv")) else name
+
+
+def _baselines(name: str, folder: Path) -> Baselines | None:
+    if name == "population":
+        return None
+    if name == "thall-vail":
+        return thall_vail()
+    if not name.endswith(".csv"):
+        raise InputError(
+            f"population.baselines = {name!r}: population, thall-vail or a .csv file was expected"
+        )
+    return read_baselines(Path(_named_file(name, folder)))
+
+
+def _candidates(design: Design, envelope: Envelope) -> tuple[Setting, ...]:
+    """The list of settings without those the envelope would not deliver as they stand.
+
+    A tick that the device does not have is a mistake in the design; a combination of good ticks
+    that breaks a coupled limit, such as charge, is left out.
+    """
+    for name in ("site", "amplitude_ua", "frequency_hz", "pulse_width_us"):
+        _check_ticks(name, getattr(design.settings, name), envelope)
+    candidates = tuple(s for s in design.settings.space() if is_deliverable(s, envelope))
+    if len(candidates) < 2:
+        raise InputError(f"settings: the envelope {envelope.name} delivers none of them")
+    return candidates
+
+
+def _check_ticks(name: str, ticks: tuple[int, ...], envelope: Envelope) -> None:
+    known = envelope.sites if name == "site" else getattr(envelope, name)
+    for tick in ticks:
+        if tick not in known:
+            raise InputError(
+                f"settings.{name} = {tick}: the envelope {envelope.name} has {_listed(known)}"
+            )
+
+
+def _listed(ticks: tuple[int, ...]) -> str:
+    return (
+        ", ".join(map(str, ticks))
+        if len(ticks) <= 20
+        else f"{len(ticks)} ticks from {ticks[0]} to {ticks[-1]}"
+    )
+
+
+def _resolved(compute: str) -> str:
+    if compute not in ("auto", "cpu", "cuda"):
+        raise InputError(f"compute = {compute!r}: auto, cpu or cuda was expected")
+    if compute == "cpu":
+        return compute
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    if compute == "cuda" and not has_gpu:
+        raise InputError("compute = 'cuda': PyTorch finds no GPU on this machine")
+    return "cuda" if has_gpu else "cpu"

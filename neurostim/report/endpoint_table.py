@@ -1,0 +1,93 @@
+"""The endpoint table of a report: endpoints as rows, arms as columns, and numbered methods."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from neurostim.report.evidence import Evidence
+from neurostim.report.words import count, interval, listed, number, p_value
+
+CHAPTERS = {
+    "rate_ratio": "Seizures",
+    "gap_in_trial": "What only a simulation can know",
+    "adverse_events": "Harm, refusals and burden",
+}
+FALLBACKS = ("Not estimated", "No event")
+"""How a method begins that stands in for the endpoint's own."""
+
+
+def endpoint_rows(evidence: Evidence) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the endpoint table, one cell per arm, and the methods that its notes name.
+
+    One note serves every endpoint of one method; where an arm needed another method, the note says
+    so in words.
+    """
+    exceptions: dict[str, list[str]] = {}
+    rows = []
+    records = evidence.endpoints.to_dict("records")
+    for name, found in groupby(records, key=lambda row: row["endpoint"]):
+        by_arm = {str(row["arm"]): row for row in found}
+        first = next(iter(by_arm.values()))
+        method = main_method([str(row["method"]) for row in by_arm.values()])
+        n = Counter(int(row["n"]) for row in by_arm.values()).most_common(1)[0][0]
+        said = exceptions.setdefault(method, [])
+        said += exceptional(by_arm, method)
+        rows.append(
+            {
+                "chapter": CHAPTERS.get(str(name)),
+                "label": first["label"],
+                "unit": first["unit"],
+                "n": count(n),
+                "note": 1 + list(exceptions).index(method),
+                "cells": [endpoint_cell(by_arm.get(arm), n) for arm in evidence.arms],
+            }
+        )
+    return rows, [" ".join([method, *said]) for method, said in exceptions.items()]
+
+
+def main_method(methods: Sequence[str]) -> str:
+    """Return the method that most arms share, of those that gave what was meant."""
+    meant = [method for method in methods if not method.startswith(FALLBACKS)]
+    return Counter(meant or methods).most_common(1)[0][0]
+
+
+def exceptional(by_arm: Mapping[str, Mapping[Any, Any]], method: str) -> list[str]:
+    """Return in words which arms of an endpoint were estimated in another way, and how."""
+    arms: dict[str, list[str]] = {}
+    for arm, row in by_arm.items():
+        if row["method"] != method:
+            arms.setdefault(str(row["method"]), []).append(arm)
+    label = next(iter(by_arm.values()))["label"]
+    return [
+        f"Except “{label}” in {listed(found)}: {other[:1].lower()}{other[1:]}"
+        for other, found in arms.items()
+    ]
+
+
+def endpoint_cell(row: Mapping[Any, Any] | None, n: int) -> dict[str, str] | None:
+    """Return one arm's estimate as text; `n` is what need not be said again."""
+    if row is None:
+        return None
+    unit = str(row["unit"])
+    is_known = bool(np.isfinite(row["estimate"]))
+    decimals = 0 if unit == "incidents" else None
+    asides = []
+    if np.isfinite(row["p"]):
+        asides += [f"p {p_value(row['p'])}", f"adj. {p_value(row['p_adjusted'])}"]
+    if int(row["n"]) != n:
+        asides.append(f"n {count(int(row['n']))}")
+    return {
+        "estimate": number(row["estimate"], unit, decimals) if is_known else "not estimated",
+        "interval": f"({interval(row['low'], row['high'], unit)})"
+        if np.isfinite(row["low"])
+        else "",
+        "aside": ", ".join(asides),
+    }
+
+
+def endpoint_csv(evidence: Evidence) -> str:
+    """Return the endpoint table as it stands, for a spreadsheet."""
+    return evidence.endpoints.to_csv(index=False, float_format="%.6g", lineterminator="\n")

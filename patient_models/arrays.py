@@ -1,0 +1,10 @@
+"""The array types of this package."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Counts: TypeAlias = NDArray[np.int64]
+Booleans: TypeAlias = NDArray[np.bool_]

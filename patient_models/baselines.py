@@ -1,0 +1,187 @@
+"""What real people wrote in their diaries before treatment: a shipped trial, or a CSV file.
+
+A CSV file is UTF-8 text whose first line names the columns `patient`, `period`, `days` and
+`count`, in any order, beside any others. Each further line is one period of one patient: over so
+many days recorded, so many seizures written. Several periods of one patient are added up.
+"""
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+
+from patient_models.arrays import Floats
+from protocols import InputError
+
+LARGEST_FILE_BYTES = 10_000_000
+LONGEST_LINE = 10_000
+LARGEST_NUMBER = 1_000_000
+COLUMNS = ("patient", "period", "days", "count")
+
+COUNT_IF_NONE = 0.5
+"""Added when nothing was written at all: a rate of zero is only a short diary."""
+
+THALL_VAIL_FILE = "genmod/tests/results/epil.csv"
+THALL_VAIL_DAYS = 56
+"""The baseline of the progabide trial was eight weeks (Thall and Vail 1990, Biometrics 46:657)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What one person wrote: so many seizures over so many recorded days."""
+
+    patient: str
+    count: int
+    days: int
+
+    @property
+    def rate_per_day(self) -> float:
+        """Written seizures per day, above 0."""
+        return (self.count or COUNT_IF_NONE) / self.days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baselines:
+    """The baselines of one or more people; as a distribution, each of them is equally likely."""
+
+    name: str
+    patients: tuple[Baseline, ...]
+
+    def __post_init__(self) -> None:
+        if not self.patients:
+            raise ValueError("patients = (): one or more people were expected")
+
+    def __len__(self) -> int:
+        return len(self.patients)
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the people, counts and days used, whatever file they came from."""
+        rows = [[each.patient, each.count, each.days] for each in self.patients]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def quantile(self, uniform: Floats) -> Floats:
+        """The written rates per day below which these shares of the people lie."""
+        rates = np.sort([each.rate_per_day for each in self.patients])
+        return rates[(uniform * len(rates)).astype(np.int64)]
+
+
+def thall_vail() -> Baselines:
+    """The 59 people of a trial of progabide in epilepsy, as statsmodels ships them."""
+    path = Path(str(files("statsmodels").joinpath(THALL_VAIL_FILE)))
+    counts: dict[str, int] = {}
+    for line, row in rows_of(path, ("subject", "base")):
+        count = whole_number(path, line, "base", row["base"], lowest=0)
+        if counts.setdefault(row["subject"], count) != count:
+            raise InputError(f"{path}, line {line}: base = {count} differs from an earlier line")
+    return Baselines(
+        name="thall-vail",
+        patients=tuple(
+            Baseline(patient=patient, count=count, days=THALL_VAIL_DAYS)
+            for patient, count in counts.items()
+        ),
+    )
+
+
+def read_baselines(path: Path) -> Baselines:
+    """The baselines in a CSV file; raises `InputError` with a sentence on the first mistake."""
+    counts: dict[str, int] = {}
+    days: dict[str, int] = {}
+    periods: set[tuple[str, str]] = set()
+    for line, row in rows_of(path, COLUMNS):
+        patient, period = (name_in(path, line, column, row) for column in ("patient", "period"))
+        if (patient, period) in periods:
+            raise InputError(f"{path}, line {line}: period = {shown(period)} comes twice")
+        periods.add((patient, period))
+        count = whole_number(path, line, "count", row["count"], lowest=0)
+        counts[patient] = counts.get(patient, 0) + count
+        days[patient] = days.get(patient, 0) + whole_number(
+            path, line, "days", row["days"], lowest=1
+        )
+    return Baselines(
+        name=path.name,
+        patients=tuple(
+            Baseline(patient=patient, count=counts[patient], days=days[patient])
+            for patient in counts
+        ),
+    )
+
+
+def rows_of(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Line number and row of every line below the header, each with all of `columns`."""
+    text = text_of(path)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if len(line) > LONGEST_LINE:
+            raise InputError(f"{path}, line {number}: longer than {LONGEST_LINE} characters")
+    reader = csv.DictReader(StringIO(text, newline=""), strict=True)
+    try:
+        header = list(reader.fieldnames or ())
+        for column in columns:
+            if header.count(column) != 1:
+                raise InputError(f"{path}, line 1: one column {column!r} was expected")
+        n_rows = 0
+        for row in reader:
+            n_rows += 1
+            if None in row or None in row.values():
+                raise InputError(
+                    f"{path}, line {reader.line_num}: as many fields as in the header were expected"
+                )
+            yield reader.line_num, row
+    except csv.Error as problem:
+        raise InputError(
+            f"{path}, line {reader.reader.line_num}: not readable as CSV ({problem})"
+        ) from None
+    if not n_rows:
+        raise InputError(f"{path}: one or more lines below the header were expected")
+
+
+def text_of(path: Path) -> str:
+    """The text of a file that a person named, within the caps."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
+    except OSError as problem:
+        raise InputError(f"{path}: cannot be read ({problem.strerror})") from None
+    if len(content) > LARGEST_FILE_BYTES:
+        raise InputError(f"{path}: at most {LARGEST_FILE_BYTES} bytes were expected")
+    if b"\0" in content:
+        line = content[: content.index(b"\0")].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: a NUL byte; text was expected")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content[: problem.start].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: not UTF-8 text") from None
+
+
+def name_in(path: Path, line: int, column: str, row: Mapping[str, str]) -> str:
+    """The name in one field, without the spaces around it."""
+    name = row[column].strip()
+    if not name:
+        raise InputError(
+            f"{path}, line {line}: {column} = {shown(row[column])}, a name was expected"
+        )
+    return name
+
+
+def whole_number(path: Path, line: int, column: str, value: str, *, lowest: int) -> int:
+    """The whole number in one field."""
+    text = value.strip()
+    if not re.fullmatch("[0-9]{1,7}", text) or not lowest <= int(text) <= LARGEST_NUMBER:
+        raise InputError(
+            f"{path}, line {line}: {column} = {shown(value)}, "
+            f"a whole number from {lowest} to {LARGEST_NUMBER} was expected"
+        )
+    return int(text)
+
+
+def shown(value: str) -> str:
+    """What was written, short enough for a sentence."""
+    return repr(value if len(value) <= 40 else value[:40] + "...")

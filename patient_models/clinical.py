@@ -1,0 +1,76 @@
+"""The clinical family: the law and the response are formulas that follow the literature."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from patient_models import event_engine, population
+from patient_models.arrays import Booleans, Floats
+from patient_models.baselines import Baselines
+from patient_models.device_check import Device
+from patient_models.doses import Doses, doses_of
+from patient_models.model import DeviceState, Outcome, State
+from patient_models.population import DRUG_RESISTANT, Population
+from protocols import OFF, Setting
+
+
+@lru_cache(maxsize=8)
+def doses_of_list(settings: tuple[Setting, ...]) -> Doses:
+    """These settings as columns, kept, since one list is asked for every patient of a trial."""
+    return doses_of(settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clinical:
+    """Patients drawn from one population, each lived through by the event engine."""
+
+    population: Population = DRUG_RESISTANT
+    name: str = "clinical"
+    summary: str = "Drug-resistant patients, each with cycles and a response surface of their own."
+
+    def draw(
+        self,
+        *,
+        device: Device,
+        seed: int,
+        patients: Sequence[int],
+        baselines: Baselines | None = None,
+    ) -> tuple[State, ...]:
+        """These patients on day 0; with `baselines`, what they write when off is resampled."""
+        people = self.population
+        if baselines is not None:
+            people = replace(people, written_rate_per_day=baselines)
+        drawn = population.draw(people, seed, patients, device.n_sites)
+        return tuple(
+            State(
+                patient=patient,
+                seed=seed,
+                parameters=parameters,
+                day=0,
+                effect=0.0,
+                setting=OFF,
+                device=DeviceState(device=device),
+            )
+            for patient, parameters in zip(patients, drawn, strict=True)
+        )
+
+    def advance(
+        self, states: Sequence[State], settings: Sequence[Setting], days: int | Sequence[int]
+    ) -> tuple[Outcome, ...]:
+        """One epoch of each patient at a setting, for these days or to a severe side effect."""
+        each_days = [days] * len(states) if isinstance(days, int) else days
+        return tuple(
+            event_engine.advance(*each) for each in zip(states, settings, each_days, strict=True)
+        )
+
+    def rate_off(self, state: State) -> float:
+        """True seizures per day in the long run when nothing is stimulated."""
+        return state.parameters.background.base_rate_per_day
+
+    def log_multipliers(self, state: State, settings: Sequence[Setting]) -> Floats:
+        """The log multiplier of the seizure rate that each setting leads to in the long run."""
+        return state.parameters.response.steady_effects(doses_of_list(tuple(settings)))
+
+    def is_unsafe(self, state: State, settings: Sequence[Setting]) -> Booleans:
+        """Whether each setting truly gives moderate or worse side effects on too many days."""
+        return state.parameters.tolerance.is_unsafe(doses_of_list(tuple(settings)))

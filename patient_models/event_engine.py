@@ -1,0 +1,156 @@
+"""The event engine: one patient in continuous time, with each thing that happens a SimPy event.
+
+Three small processes run side by side: seizures, side effects and the diary. The diary ends the
+epoch, at its last midnight or at the midnight after a severe side effect.
+"""
+
+from collections.abc import Generator, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from simpy import Environment, Timeout
+
+from patient_models.arrays import Booleans, Counts, Floats
+from patient_models.delivery import device_after, telemetry_of
+from patient_models.device_check import delivered
+from patient_models.law import effect_after
+from patient_models.luck import Luck, luck_between
+from patient_models.model import Event, Kind, Outcome, State
+from patient_models.response import steady_effect
+from patient_models.side_effects import daily_probabilities
+from protocols import SEVERE_GRADE, Observation, Setting, Telemetry
+
+Process = Generator[Timeout, None, None]
+
+
+class Epoch:
+    """A window on one patient: what happens is written into it while the clock runs."""
+
+    def __init__(self, start_day: int, days: int) -> None:
+        self.clock = Environment(initial_time=start_day)
+        self.start_day = start_day
+        self.stop_day = start_day + days
+        self.events: list[Event] = []
+        self.n_seizures = 0
+        self.n_written = 0
+        self.n_written_today = 0
+        self.days_recorded = 0
+        self.worst_grade_today = 0
+        self.worst_grade: int | None = None
+
+    def seizures(self, times_day: Floats, are_written: Booleans) -> Process:
+        """Seizures come, and some of them are written down."""
+        for time_day, is_written in pairs(times_day, are_written):
+            yield self.until(time_day)
+            self.events.append(Event(time_day, Kind.SEIZURE, is_written))
+            self.n_seizures += 1
+            self.n_written_today += is_written
+
+    def side_effects(self, times_day: Floats, grades: Counts) -> Process:
+        """Side effects come, at most one a day."""
+        for time_day, grade in pairs(times_day, grades):
+            yield self.until(time_day)
+            self.events.append(Event(time_day, Kind.ADVERSE_EVENT, grade=grade))
+            self.worst_grade_today = grade
+
+    def diary(self, are_recorded: Booleans) -> Process:
+        """Each midnight the day is recorded or missed, until the epoch is over."""
+        for midnight, is_recorded in enumerate(are_recorded.tolist(), start=self.start_day + 1):
+            yield self.until(midnight)
+            self.close_day(midnight, is_recorded)
+            if self.worst_grade_today >= SEVERE_GRADE:
+                break
+            self.n_written_today = self.worst_grade_today = 0
+        self.stop_day = midnight
+        self.events.append(Event(midnight, Kind.END_OF_EPOCH))
+
+    def until(self, time_day: float) -> Timeout:
+        """The event of the clock reaching this time; see `luck` for why nothing is rounded."""
+        return self.clock.timeout(time_day - self.clock.now)
+
+    def close_day(self, midnight: int, is_recorded: bool) -> None:
+        """What the day leaves behind; a severe side effect is reported even on a missed day."""
+        if is_recorded:
+            self.days_recorded += 1
+            self.n_written += self.n_written_today
+            entry = Event(midnight, Kind.DIARY_ENTRY, n_written=self.n_written_today)
+        else:
+            entry = Event(midnight, Kind.MISSED_DAY)
+        self.events.append(entry)
+        if is_recorded or self.worst_grade_today >= SEVERE_GRADE:
+            self.worst_grade = max(self.worst_grade or 0, self.worst_grade_today)
+
+    def observation(self, telemetry: Telemetry) -> Observation:
+        """What the diary and the device tell of this epoch."""
+        return Observation(
+            start_day=self.start_day,
+            days=self.days,
+            n_seizures=self.n_written if self.days_recorded else None,
+            days_recorded=self.days_recorded,
+            worst_grade=self.worst_grade,
+            telemetry=telemetry,
+        )
+
+    @property
+    def days(self) -> int:
+        """How long the epoch is, or turned out to be."""
+        return self.stop_day - self.start_day
+
+
+def advance(state: State, setting: Setting, days: int) -> Outcome:
+    """One epoch of one patient at a setting, of this many days or until a severe side effect."""
+    if days < 1:
+        raise ValueError(f"days = {days}: 1 or more was expected")
+    setting, n_incidents = delivered(state.device.device, setting)
+    target = steady_effect(state.parameters.response, setting)
+    epoch = Epoch(state.day, days)
+    live(epoch, state, setting, target)
+    telemetry = telemetry_of(state.device.device, setting, epoch.days, n_incidents)
+    effect = effect_after(state.effect, target, state.parameters.response, epoch.days)
+    return Outcome(
+        state=State(
+            patient=state.patient,
+            seed=state.seed,
+            parameters=state.parameters,
+            day=epoch.stop_day,
+            effect=float(effect),
+            setting=setting,
+            device=device_after(state.device, telemetry),
+        ),
+        observation=epoch.observation(telemetry),
+        n_seizures=epoch.n_seizures,
+        events=tuple(epoch.events),
+    )
+
+
+def live(epoch: Epoch, state: State, setting: Setting, target: float) -> None:
+    """Run one epoch: of all that luck holds ready, what happens under this setting."""
+    parameters = state.parameters
+    luck = luck_between(
+        parameters.background,
+        parameters.diary,
+        state.seed,
+        state.patient,
+        epoch.start_day,
+        epoch.stop_day,
+    )
+    elapsed_days = luck.time_day - state.day
+    effect = effect_after(state.effect, target, parameters.response, elapsed_days)
+    is_seizure = effect > luck.least_effect
+    grades = grades_of(luck, daily_probabilities(parameters.tolerance, setting))
+    is_felt = grades > 0
+    start = epoch.clock.process
+    start(epoch.seizures(luck.time_day[is_seizure], luck.is_written[is_seizure]))
+    start(epoch.side_effects(luck.side_effect_day[is_felt], grades[is_felt]))
+    epoch.clock.run(until=start(epoch.diary(luck.is_recorded)))
+
+
+def pairs(times_day: Floats, marks: NDArray[Any]) -> Iterable[tuple[float, Any]]:
+    """Times and their marks as plain Python numbers."""
+    return zip(times_day.tolist(), marks.tolist(), strict=True)
+
+
+def grades_of(luck: Luck, probabilities: tuple[float, ...]) -> Counts:
+    """The worst side effect of each day, given the probabilities of at least each grade."""
+    return np.asarray((luck.grade_mark[:, np.newaxis] < np.asarray(probabilities)).sum(axis=1))

@@ -1,0 +1,59 @@
+"""States as plain dictionaries that JSON can hold, and back, without losing a bit."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from patient_models.device_check import Device
+from patient_models.law import Background, DiaryHabits, Parameters, Rhythm
+from patient_models.model import DeviceState, State
+from patient_models.response import FrequencyMode, Response
+from patient_models.side_effects import Tolerance
+from protocols import Mode, Setting
+
+DEVICE_COUNTS = tuple(field.name for field in fields(DeviceState) if field.name != "device")
+
+
+def state_to_dict(state: State) -> dict[str, Any]:
+    """A state as nested dictionaries of numbers and text; its envelope as a hash."""
+    return {
+        "patient": state.patient,
+        "seed": state.seed,
+        "parameters": asdict(state.parameters),
+        "day": state.day,
+        "effect": state.effect,
+        "setting": asdict(state.setting),
+        "envelope_sha256": state.device.device.envelope_sha256,
+        "device": {name: getattr(state.device, name) for name in DEVICE_COUNTS},
+    }
+
+
+def state_from_dict(saved: Mapping[str, Any], device: Device) -> State:
+    """The state that was saved; raises `ValueError` when it was saved under another envelope."""
+    if saved["envelope_sha256"] != device.envelope_sha256:
+        raise ValueError(
+            f"envelope_sha256 = {saved['envelope_sha256']}: {device.envelope_sha256} was expected"
+        )
+    return State(
+        patient=saved["patient"],
+        seed=saved["seed"],
+        parameters=parameters_from_dict(saved["parameters"]),
+        day=saved["day"],
+        effect=saved["effect"],
+        setting=Setting(**{**saved["setting"], "mode": Mode(saved["setting"]["mode"])}),
+        device=DeviceState(device=device, **saved["device"]),
+    )
+
+
+def parameters_from_dict(saved: Mapping[str, Any]) -> Parameters:
+    """The parameters of one patient that were saved."""
+    background, response, tolerance = saved["background"], saved["response"], saved["tolerance"]
+    rhythms = {name: Rhythm(**background[name]) for name in ("circadian", "multidien")}
+    modes = {name: FrequencyMode(**response[name]) for name in ("low_mode", "high_mode")}
+    site_efficacy = tuple(response["site_efficacy"])
+    return Parameters(
+        background=Background(**{**background, **rhythms}),
+        response=Response(**{**response, **modes, "site_efficacy": site_efficacy}),
+        tolerance=Tolerance(**{**tolerance, "site_ua": tuple(tolerance["site_ua"])}),
+        diary=DiaryHabits(**saved["diary"]),
+    )

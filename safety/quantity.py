@@ -1,0 +1,50 @@
+"""Values as a clinician reads them: a limit is never printed above what it is."""
+
+from dataclasses import dataclass
+
+LARGEST_INTEGER = 2**63 - 1
+LONGEST_TEXT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One field that may be clamped: how it is called, and how its integers are written."""
+
+    field: str
+    label: str
+    unit: str
+    places: int
+
+    def text(self, value: int) -> str:
+        """Return `value` exactly, with its unit."""
+        return f"{decimal_text(value, self.places)} {self.unit}"
+
+
+AMPLITUDE = Quantity("amplitude_ua", "amplitude", "mA", 3)
+PULSE_WIDTH = Quantity("pulse_width_us", "pulse width", "µs", 0)
+ON_TIME = Quantity("on_ms", "on time", "s", 3)
+
+
+def decimal_text(value: int, places: int) -> str:
+    """Return `value` divided by 10 to the power `places`, without trailing zeros."""
+    whole, rest = divmod(value, 10**places)
+    return f"{whole}.{rest:0{places}d}".rstrip("0").rstrip(".") if rest else str(whole)
+
+
+def exceeding(value: int, limit: int, divisor: int, places: int, unit: str) -> str:
+    """Return "would be ..., the limit is ...", the value rounded up and the limit down."""
+    value_text = decimal_text(-(-value // divisor), places)
+    limit_text = decimal_text(limit // divisor, places)
+    return f"would be {value_text} {unit}, the limit is {limit_text} {unit}"
+
+
+def shown(value: object) -> str:
+    """Return an untrusted value as text without running any code of its own."""
+    kind = type(value)
+    if kind is str:
+        return repr(str(value)[:LONGEST_TEXT])
+    if kind is int and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:  # type: ignore[operator]
+        return "a number of more than 63 bits"
+    if kind is int or kind is float or kind is bool or value is None:
+        return repr(value)
+    return "something that is not a plain value"

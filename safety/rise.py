@@ -1,0 +1,64 @@
+"""What has risen lately: kept in physical units, counted in whole numbers over a sliding window."""
+
+from protocols import OFF, Mode, Setting
+from safety.envelope import Envelope
+from safety.verdict import Past, Rise
+
+PPM = 1_000_000
+MAX_RISES = 32
+
+
+def recent_rises(past: Past, clock: int, window_s: int) -> tuple[Rise, ...]:
+    """Return the rises of the window that ends now; a long silence adds nothing to it."""
+    return tuple(rise for rise in past.rises if rise.at_s > clock - window_s)
+
+
+def remembered(rises: tuple[Rise, ...], latest: Rise) -> tuple[Rise, ...]:
+    """Return the rises with the latest; of many, the oldest two count as one, for longer."""
+    if not (latest.amplitude_ua or latest.charge_pc_per_s or latest.duty_ppm):
+        return rises
+    if len(rises) < MAX_RISES:
+        return (*rises, latest)
+    first, second = rises[:2]
+    merged = Rise(
+        second.at_s,
+        first.amplitude_ua + second.amplitude_ua,
+        first.charge_pc_per_s + second.charge_pc_per_s,
+        first.duty_ppm + second.duty_ppm,
+    )
+    return (merged, *rises[2:], latest)
+
+
+def rise_to(setting: Setting, running: Setting, envelope: Envelope, clock: int) -> Rise:
+    """Return by how much `setting` is above `running`, the duty rounded up."""
+    start = start_of(setting, running)
+    charge = charge_pc_per_s(setting, envelope) - charge_pc_per_s(start, envelope)
+    (on_ms, period_ms), (start_on_ms, start_period_ms) = duty_of(setting), duty_of(start)
+    fall = PPM * (start_on_ms * period_ms - on_ms * start_period_ms)
+    return Rise(
+        clock,
+        max(0, setting.amplitude_ua - start.amplitude_ua),
+        max(0, charge),
+        max(0, -(fall // (period_ms * start_period_ms))),
+    )
+
+
+def start_of(setting: Setting, running: Setting) -> Setting:
+    """Return what a rise is counted from: what is tolerated elsewhere says nothing here."""
+    is_same = running.site == setting.site and running.pulse_width_us == setting.pulse_width_us
+    return running if is_same else OFF
+
+
+def charge_pc_per_s(setting: Setting, envelope: Envelope) -> int:
+    """Return the charge per second while pulses run, over all leads."""
+    charge_pc = setting.amplitude_ua * setting.pulse_width_us * envelope.n_leads[setting.site]
+    return charge_pc * setting.frequency_hz
+
+
+def duty_of(setting: Setting) -> tuple[int, int]:
+    """Return the time that pulses may run and the period it is part of, in the same unit."""
+    if setting.is_off:
+        return 0, 1
+    if setting.mode is Mode.CONTINUOUS:
+        return 1, 1
+    return setting.on_ms, setting.on_ms + setting.off_ms

@@ -1,0 +1,207 @@
+"""Each controller told a story; the batch never matters to a patient."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+from stories import LIST, history_of, random_history
+
+from neurostim.controllers import CONTROLLERS, Context, Controller, build_controller
+from neurostim.history import History
+from protocols import OFF, InputError, Setting
+
+CONTEXT = Context(candidates=LIST, seed=3)
+FIXED = {"setting": {"site": 1, "amplitude_ua": 2000, "frequency_hz": 145, "pulse_width_us": 90}}
+
+
+def build(name: str, **options: Any) -> Controller:
+    return build_controller(name, options or (FIXED if name == "fixed" else {}), name)
+
+
+def proposals(controller: Controller, history: History) -> list[Setting | None]:
+    allowed = np.ones((history.n_patients, len(LIST)), dtype=np.bool_)
+    return list(controller.propose(controller.init(CONTEXT), history, allowed)[1])
+
+
+def next_of(controller: Controller, history: History) -> Setting | None:
+    return proposals(controller, history)[0]
+
+
+def at(site: int, amplitude_ua: int, frequency_hz: int = 145) -> Setting:
+    return Setting(
+        site=site, amplitude_ua=amplitude_ua, frequency_hz=frequency_hz, pulse_width_us=90
+    )
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_patient_3_is_offered_the_same_in_a_batch_of_1_7_or_60(name: str) -> None:
+    controller = build(name)
+    for n_epochs in (2, 5, 12):
+        everyone = random_history(5, list(range(60)), n_epochs)
+        seven = proposals(controller, everyone.rows(np.arange(7)))
+        alone = proposals(controller, everyone.rows(np.array([3])))
+        together = proposals(controller, everyone)
+        assert alone[0] == seven[3] == together[3]
+        assert seven == together[:7]
+
+
+@pytest.mark.gpu
+def test_gp_proposes_on_the_gpu_what_it_proposes_on_the_cpu() -> None:
+    gp, history = build("gp"), random_history(5, list(range(60)), 12)
+    allowed = np.ones((60, len(LIST)), dtype=np.bool_)
+    on_gpu = gp.init(Context(candidates=LIST, seed=3, compute="cuda"))
+    assert list(gp.propose(on_gpu, history, allowed)[1]) == proposals(gp, history)
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_what_is_proposed_is_on_the_list_and_asking_twice_changes_nothing(name: str) -> None:
+    controller = build(name)
+    history = random_history(8, list(range(20)), 8)
+    first = proposals(controller, history)
+    assert len(first) == 20
+    assert set(first) <= set(LIST)
+    assert proposals(controller, history) == first
+
+
+@pytest.mark.parametrize("name", ["random", "gp"])
+def test_what_is_not_allowed_is_not_proposed(name: str) -> None:
+    controller = build(name)
+    history = history_of(40, (LIST[3], 30, 0), patients=range(10))
+    allowed = np.zeros((10, len(LIST)), dtype=np.bool_)
+    allowed[:, 4] = True
+    allowed[9] = False
+    found = controller.propose(controller.init(CONTEXT), history, allowed)[1]
+    assert found == [LIST[4]] * 9 + [None]
+
+
+def test_sham_stays_off() -> None:
+    assert next_of(build("sham"), history_of(40)) == OFF
+
+
+def test_fixed_never_changes() -> None:
+    assert next_of(build("fixed"), history_of(40, (LIST[5], 99, 3))) == at(1, 2000)
+
+
+def test_titration_starts_at_the_lowest_step_near_its_frequency() -> None:
+    assert next_of(build("titration"), history_of(40)) == at(0, 1000, 145)
+    assert next_of(build("titration", frequency_hz=7), history_of(40)) == at(0, 1000, 5)
+
+
+def test_titration_steps_up_until_seizures_halve_and_then_stays() -> None:
+    titration = build("titration")
+    history = history_of(40, (at(0, 1000), 18, 0))
+    assert next_of(titration, history) == at(0, 2000)
+    history = history_of(40, (at(0, 1000), 18, 0), (at(0, 2000), 10, 0))
+    assert next_of(titration, history) == at(0, 2000)
+    history = history_of(40, (at(0, 1000), 18, 0), (at(0, 2000), 10, 0), (at(0, 2000), 15, 0))
+    assert next_of(titration, history) == at(0, 3000)
+
+
+def test_titration_steps_back_on_a_side_effect_and_does_not_return_there() -> None:
+    titration = build("titration")
+    bothered = [(at(0, 1000), 18, 0), (at(0, 2000), 18, 2)]
+    assert next_of(titration, history_of(40, *bothered)) == at(0, 1000)
+    history = history_of(40, *bothered, (at(0, 1000), 18, 0))
+    assert next_of(titration, history) == at(1, 1000)
+
+
+def test_titration_goes_off_when_the_lowest_step_bothers() -> None:
+    assert next_of(build("titration"), history_of(40, (at(0, 1000), 18, 3))) == OFF
+
+
+def test_titration_settles_on_the_best_step_when_every_site_was_tried() -> None:
+    counts = {
+        (0, 1000): 19,
+        (0, 2000): 15,
+        (0, 3000): 18,
+        (1, 1000): 19,
+        (1, 2000): 17,
+        (1, 3000): 16,
+    }
+    visits = [(at(*place), count, 0) for place, count in counts.items()]
+    assert next_of(build("titration"), history_of(40, *visits)) == at(0, 2000)
+    later = [*visits, (at(0, 2000), 30, 0)]
+    assert next_of(build("titration"), history_of(40, *later)) == at(0, 2000)
+
+
+def test_titration_waits_for_a_visit_that_has_a_diary() -> None:
+    assert next_of(build("titration"), history_of(40, (at(0, 1000), None, 0))) == at(0, 1000)
+
+
+def test_random_draws_every_setting_but_off_equally_often() -> None:
+    history = history_of(40, patients=range(6000))
+    drawn = proposals(build("random"), history)
+    counts = [drawn.count(setting) for setting in LIST]
+    assert counts[0] == 0
+    # A chi-square test at 0.1 %: a correct generator fails it for one seed in a thousand.
+    assert chisquare(counts[1:]).pvalue > 0.001
+
+
+def test_random_draws_anew_at_every_visit() -> None:
+    first = proposals(build("random"), history_of(40, patients=range(500)))
+    second = proposals(build("random"), history_of(40, (OFF, 9, 0), patients=range(500)))
+    # Two independent draws from 12 agree for about 500 / 12 = 42 patients, standard deviation 6.
+    assert sum(a == b for a, b in zip(first, second, strict=True)) < 42 + 4 * 6
+
+
+def test_grid_visits_an_even_spread_and_keeps_the_best_one_seen() -> None:
+    grid = build("grid", n_settings=4)
+    visits: list[tuple[Setting, int | None, int]] = []
+    for count in (9, 4, None, 7):
+        setting = next_of(grid, history_of(40, *visits))
+        assert setting is not None
+        visits.append((setting, count, 0))
+    tried = [setting for setting, _, _ in visits]
+    assert len(set(tried)) == 4
+    assert next_of(grid, history_of(40, *visits)) == tried[1]
+
+
+def test_gp_returns_to_what_clearly_works_and_leaves_what_clearly_harms() -> None:
+    good, bad = at(0, 2000, 5), at(1, 3000, 145)
+    history = history_of(80, *[(good, 2, 0), (bad, 70, 0)] * 5)
+    tables = build("gp").init(CONTEXT)
+    chosen = next_of(build("gp"), history)
+    assert chosen is not None
+    assert chosen.site == 0
+    assert len(tables.candidates) == len(LIST)
+
+
+def test_gp_leaves_out_what_bothered_the_patient_at_that_site() -> None:
+    for acquisition in ("log_expected_improvement", "lower_confidence_bound"):
+        gp = build("gp", acquisition=acquisition)
+        history = history_of(80, (at(0, 2000, 5), 1, 2), (at(1, 1000, 5), 60, 3))
+        chosen = next_of(gp, history)
+        assert chosen is not None
+        assert chosen.is_off or (chosen.site == 0 and chosen.amplitude_ua < 2000)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("gp", {"acquisition": "best"}, "acquisition = 'best'"),
+        ("gp", {"beta": "1"}, "beta = '1'"),
+        ("gp", {"beta": 0.0}, "beta = 0.0"),
+        ("gp", {"wash_in_days": float("nan")}, "wash_in_days = nan"),
+        ("gp", {"colour": 1}, "colour = 1: this key is unknown"),
+        ("grid", {"n_settings": 0}, "n_settings = 0"),
+        ("fixed", {}, "setting is missing"),
+        ("fixed", {"setting": {"site": 0}}, "amplitude_ua"),
+        ("fixed", {"setting": FIXED["setting"] | {"site": 1.0}}, "site = 1.0"),
+        ("fixed", {"setting": FIXED["setting"] | {"mode": "pulsing"}}, "pulsing"),
+        ("titration", {"target_reduction": 1.5}, "target_reduction = 1.5"),
+        ("clairvoyant", {}, "one of sham, fixed, titration"),
+    ],
+)
+def test_a_bad_option_is_named_with_its_value(
+    name: str, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        build_controller(name, options, "arms.one")
+    assert sentence in str(caught.value)
+
+
+def test_a_fixed_setting_that_is_not_on_the_list_is_refused() -> None:
+    elsewhere = build("fixed", setting=FIXED["setting"] | {"site": 7})
+    with pytest.raises(InputError, match="site 7"):
+        elsewhere.init(CONTEXT)

@@ -1,0 +1,244 @@
+import copy
+import re
+import subprocess
+import sys
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from neurostim.report import key_figure, render, write_report
+from neurostim.report.answer import percent_from_ratio, plain_answer, rule_counts
+from neurostim.report.evidence import evidence_of
+from neurostim.report.words import duration, number, option_words, p_value
+from tests.neurostim.fabricated_trial import ARMS, Trial, fabricate
+from tests.neurostim.test_endpoints import DEGENERATE
+
+HOSTILE = "<script>alert(1)</script>"
+VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, every id, and whether tags are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def trial() -> Trial:
+    return fabricate(16)
+
+
+@pytest.fixture(scope="module")
+def text(trial: Trial) -> str:
+    return render(*trial)
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def with_arms_called(trial: Trial, names: list[str]) -> Trial:
+    manifest = copy.deepcopy(trial.manifest)
+    arms = manifest["design"]["arms"]
+    new = {arm["name"]: name for arm, name in zip(arms, names, strict=True)}
+    for arm in arms:
+        arm["name"] = new[arm["name"]]
+    manifest["design"]["analysis"]["reference"] = names[0]
+    return Trial(trial.epochs.assign(arm=trial.epochs["arm"].map(new)), trial.patients, manifest)
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(text: str, page: Page) -> None:
+    ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
+    assert not [name for name, n in ids.items() if n > 1]
+    targets = set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text))
+    labels = {
+        attributes["aria-labelledby"]
+        for _, attributes in page.tags
+        if "aria-labelledby" in attributes
+    }
+    assert targets | labels <= set(ids)
+
+
+def test_nothing_is_fetched(text: str, page: Page) -> None:
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "img")
+        for name in ("src", "href", "xlink:href", "srcset", "data"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:text/csv"))
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+
+
+def test_every_figure_has_a_role_and_words_with_numbers(page: Page) -> None:
+    figures = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(figures) == 8
+    for attributes in figures:
+        assert attributes["role"] == "img"
+        assert re.search(r"\d", attributes["aria-label"] or "")
+        assert "not estimated" not in (attributes["aria-label"] or "")
+
+
+def test_the_banner_and_the_safety_line_head_the_page(page: Page) -> None:
+    words = page.words
+    assert words.index("Every patient here is simulated.") < words.index("Device-side check")
+    assert "not a medical device" in words
+    assert "Device-side check incidents: 0." in words
+    assert words.index("Device-side check") < words.index("Answer")
+
+
+def answer_of(trial: Trial) -> str:
+    return plain_answer(evidence_of(*trial)).text
+
+
+def test_the_answer_names_what_is_better_and_what_was_not_shown() -> None:
+    answer = answer_of(fabricate(60))
+    assert "would show fewer seizures with gp and would not show a difference with fixed" in answer
+    assert re.search(r"gp: \d+ % fewer seizures than sham \(unpaired rate ratio 0\.\d\d", answer)
+    assert re.search(r"paired difference in percent change −\d+ points \(−\d+ to −\d+", answer)
+    assert "which is not the same as there being none" in answer
+    assert "none of it has been seen in a person" in answer
+
+
+def test_the_answer_says_when_an_arm_is_worse() -> None:
+    trial = fabricate(60)
+    swapped = trial.epochs["arm"].replace({"gp": "sham", "sham": "gp"})
+    answer = answer_of(trial._replace(epochs=trial.epochs.assign(arm=swapped)))
+    assert re.search(r"would show more seizures with .*gp", answer)
+    assert re.search(r"gp: \d+ % more seizures than sham", answer)
+    assert "fewer seizures than sham" not in answer
+
+
+def test_a_single_arm_and_two_patients_claim_nothing() -> None:
+    assert "There is no arm to compare with" in answer_of(fabricate(12, arms=ARMS[4:]))
+    assert "No rate ratio could be estimated for fixed" in answer_of(fabricate(2))
+
+
+def test_an_incident_is_an_alarm_and_all_text_is_escaped() -> None:
+    trial = fabricate(6, arms=ARMS[::4])
+    manifest = copy.deepcopy(trial.manifest)
+    manifest["design"].update(title=HOSTILE, question=HOSTILE, name=HOSTILE)
+    manifest["design"]["arms"][1]["options"] = {HOSTILE: HOSTILE}
+    manifest.update(command=HOSTILE, machine=HOSTILE, versions={HOSTILE: HOSTILE})
+    epochs = trial.epochs.assign(
+        findings=trial.epochs["findings"].mask(trial.epochs["findings"] != "", HOSTILE),
+        rules=trial.epochs["rules"].mask(trial.epochs["rules"] != "", HOSTILE),
+        n_incidents=[2] + [0] * (len(trial.epochs) - 1),
+    )
+    manifest["is_finished"] = False
+    text = render(epochs, trial.patients, manifest)
+    assert "<script" not in text
+    assert "This run is not finished." in text
+    words = Page(text).words
+    assert "Device-side check incidents: 2 (this must be 0: do not use these results)" in words
+
+
+def test_hostile_and_odd_arm_names_are_escaped_everywhere() -> None:
+    odd = ['"onload="x', "$x^2$ & url(#x) id='y' #0067b0", "脳刺激" * 30]
+    text = render(*with_arms_called(fabricate(6), [f"{HOSTILE} 0", *odd, HOSTILE]))
+    page = Page(text)
+    assert "<script" not in text
+    assert all(name in "".join(page.text) for name in (HOSTILE, *odd))
+    assert not [attributes for _, attributes in page.tags if "onload" in attributes]
+    svgs = "".join(re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL))
+    assert "&lt;script&gt;" in svgs
+    csv = re.search(r'<pre class="csv"[^>]*>(.*?)</pre>', text, flags=re.DOTALL)
+    assert csv is not None
+    assert "&lt;script&gt;" in csv.group(1)
+    assert "%3Cscript%3E" in text
+
+
+def test_the_endpoint_table_is_embedded_whole(text: str) -> None:
+    found = re.search(r'<pre class="csv"[^>]*>(.*?)</pre>', text, flags=re.DOTALL)
+    assert found is not None
+    lines = found.group(1).strip().split("\n")
+    assert lines[0].startswith("arm,endpoint,label,estimate,low,high,unit,n,p,p_adjusted,method")
+    assert len(lines) > 80
+    assert all(f'id="note-{n}"' in text for n in range(1, 9))
+
+
+def test_identity_and_command_are_there(page: Page, trial: Trial) -> None:
+    words = page.words
+    for key in ("fingerprint", "machine", "command", "created"):
+        assert trial.manifest[key] in words
+    assert "5 min 12 s" in words
+
+
+def test_the_same_trial_gives_the_same_bytes(trial: Trial, text: str, tmp_path: Path) -> None:
+    path = write_report(tmp_path / "report.html", *trial)
+    assert path.read_text(encoding="utf-8") == text
+    assert path.stat().st_size < 500_000
+
+
+def test_the_key_figure_is_the_same_picture_again(trial: Trial, tmp_path: Path) -> None:
+    for name in ("a.svg", "b.svg", "key.png"):
+        key_figure(*trial, tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    assert (tmp_path / "key.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "name", ["one patient", "a single arm", "no seizures", "no diary", "no gap", "no treatment"]
+)
+def test_degenerate_trials_render(name: str) -> None:
+    page = Page(render(*DEGENERATE[name]()))
+    words = page.words
+    assert not re.search(r"\bnan\b|\binf\b|<NA>|None\b", words.split("arm,endpoint")[0])
+
+
+def test_rows_as_a_plain_table_would_hold_them(trial: Trial, text: str) -> None:
+    # Nullable integers may come back from a file as floats with NaN.
+    plain = trial.epochs.copy()
+    for name in plain.columns[plain.dtypes == "Int64"]:
+        plain[name] = plain[name].astype("float64")
+    assert render(plain, *trial[1:]) == text
+
+
+def test_the_report_does_not_load_torch() -> None:
+    code = "import sys, neurostim.report, neurostim.endpoints; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_words() -> None:
+    assert number(-0.04, "%") == "0.0"
+    assert number(-1234.56, "%") == "−1,234.6"
+    assert number(float("nan")) == "–"
+    assert (p_value(0.00099), p_value(0.04)) == ("< 0.001", "0.040")
+    assert (percent_from_ratio(0.7), percent_from_ratio(1.2)) == ("30 % fewer", "20 % more")
+    assert (duration(3.21), duration(312.4), duration(7260)) == ("3.2 s", "5 min 12 s", "2 h 1 min")
+    assert rule_counts(pd.Series(["a;b", "a", "", None])) == {"a": 2, "b": 1}
+    assert option_words({"setting": {"site": 0, "amplitude_ua": 4000}, "is_x": True}) == [
+        "setting (site 0 and amplitude 4 mA)",
+        "is x yes",
+    ]

@@ -1,0 +1,172 @@
+"""The same seed gives the same bytes, however the work is cut, and after any interruption."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import neurostim
+from neurostim.storage import digest
+from protocols import InputError
+from safety import verify
+
+SHORT = {
+    "schedule.baseline_days": 28,
+    "schedule.treatment_days": 56,
+    "schedule.evaluation_days": 28,
+    "settings.frequency_hz": [5, 145],
+}
+
+
+def run(out: Path | None = None, **changes: object) -> neurostim.Result:
+    arguments: dict[str, object] = {"n_patients": 12, "seed": 3, "block_size": 5} | changes
+    return neurostim.run_trial("demo", out=out, overrides=SHORT, compute="cpu", **arguments)  # type: ignore[arg-type]
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    files = sorted(folder.rglob("*.parquet")) + sorted(folder.rglob("*.jsonl"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trial") / "run"
+    run(folder)
+    return folder
+
+
+def test_another_process_writes_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+    code = (
+        "import neurostim; neurostim.run_trial('demo', n_patients=12, seed=3, block_size=5, "
+        f"compute='cpu', overrides={SHORT!r}, out={str(tmp_path / 'again')!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    again = bytes_of(tmp_path / "again")
+    assert len(again) == 3 + 2 * 3 * 5
+    assert again == bytes_of(finished)
+
+
+@pytest.mark.parametrize("block_size", [1, 7, 60])
+def test_the_size_of_the_batch_changes_nothing(finished: Path, block_size: int) -> None:
+    order = ["arm", "patient", "epoch"]
+    expected = neurostim.load(finished).epochs().sort_values(order, ignore_index=True)
+    found = run(block_size=block_size).epochs().sort_values(order, ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected, check_exact=False, rtol=0, atol=1e-9)
+
+
+def test_more_patients_leave_the_first_ones_alone(finished: Path) -> None:
+    few = run(n_patients=4).epochs()
+    many = neurostim.load(finished).epochs()
+    same = many[many["patient"] < 4].sort_values(["arm", "patient", "epoch"], ignore_index=True)
+    pd.testing.assert_frame_equal(
+        few.sort_values(["arm", "patient", "epoch"], ignore_index=True), same, rtol=0, atol=1e-9
+    )
+
+
+def test_another_seed_is_another_trial(finished: Path) -> None:
+    assert not run(seed=4).epochs().equals(neurostim.load(finished).epochs())
+
+
+def test_a_run_that_was_cut_off_ends_in_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+
+    class CutOffError(Exception):
+        pass
+
+    def cut(done: int, total: int) -> None:
+        if done > 0.6 * total:
+            raise CutOffError
+
+    with pytest.raises(CutOffError):
+        run(folder, progress=cut)
+    partial = neurostim.load(folder)
+    assert not partial.manifest["is_finished"]
+    assert 0 < partial.epochs()["patient"].nunique() < 12
+    run(folder)
+    assert bytes_of(folder) == bytes_of(finished)
+    assert neurostim.load(folder).manifest["is_finished"]
+
+
+def test_a_damaged_shard_is_computed_again(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run(folder)
+    damaged = sorted((folder / "epochs").iterdir())[3]
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    run(folder)
+    assert bytes_of(folder) == bytes_of(finished)
+
+
+def test_arms_share_the_baseline_and_its_luck(finished: Path) -> None:
+    epochs = neurostim.load(finished).epochs()
+    baseline = epochs[epochs["phase"] == "baseline"].drop(columns=["arm"])
+    key = ["patient", "epoch"]
+    arms = [
+        frame.sort_values(key, ignore_index=True) for _, frame in baseline.groupby(epochs["arm"])
+    ]
+    for other in arms[1:]:
+        pd.testing.assert_frame_equal(other, arms[0])
+
+
+def test_every_patient_lives_through_every_day_once(finished: Path) -> None:
+    epochs = neurostim.load(finished).epochs()
+    for _, life in epochs.groupby(["arm", "patient"]):
+        ordered = life.sort_values("epoch")
+        assert ordered["epoch"].tolist() == list(range(len(ordered)))
+        ends = (ordered["start_day"] + ordered["days"]).tolist()
+        assert ordered["start_day"].tolist() == [0, *ends[:-1]]
+        assert ends[-1] == 84
+        assert (ordered[ordered["phase"] == "baseline"]["delivered_amplitude_ua"] == 0).all()
+
+
+def test_the_device_counts_no_incident_and_every_change_has_its_reason(finished: Path) -> None:
+    epochs = neurostim.load(finished).epochs()
+    assert epochs["n_incidents"].sum() == 0
+    is_changed = epochs["ruling"] != "accepted"
+    assert (epochs.loc[is_changed, "findings"] != "").all()
+    assert (epochs.loc[~is_changed, "findings"] == "").all()
+
+
+def test_every_audit_log_verifies_and_tells_what_the_table_tells(finished: Path) -> None:
+    logs = sorted((finished / "audit").iterdir())
+    assert len(logs) == 3 * 5
+    n_records = 0
+    for log in logs:
+        check = verify(log)
+        assert check.is_intact, check.sentence
+        assert check.is_closed
+        assert check.n_pending == 0
+        n_records += check.n_records
+    # Each epoch has an intent and an outcome; each log has an opening and a closing record.
+    assert n_records == 2 * len(neurostim.load(finished).epochs()) + 2 * len(logs)
+
+
+def test_the_manifest_says_what_was_run(finished: Path) -> None:
+    manifest = neurostim.load(finished).manifest
+    assert manifest["seed"] == 3
+    assert manifest["design"]["population"]["n_patients"] == 12
+    assert manifest["versions"]["neurostim"] == neurostim.__version__
+    assert "--seed 3" in manifest["command"]
+    assert len(manifest["fingerprint"]) == len(digest({}))
+
+
+def test_a_different_run_is_not_overwritten(finished: Path) -> None:
+    before = bytes_of(finished)
+    with pytest.raises(InputError, match="holds a different run"):
+        run(finished, seed=4)
+    with pytest.raises(InputError, match="holds a different run"):
+        run(finished, n_patients=13)
+    assert bytes_of(finished) == before
+
+
+def test_a_folder_that_is_no_run_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("do not touch")
+    with pytest.raises(InputError, match="holds no run"):
+        run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_without_results_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no results here"):
+        neurostim.load(tmp_path)
