@@ -15,6 +15,7 @@ from patient_models.model import Kind as Kind
 from patient_models.model import Model as Model
 from patient_models.model import Outcome as Outcome
 from patient_models.model import State as State
+from patient_models.null import NULL as NULL
 from patient_models.population import Population as Population
 from patient_models.randomness import Purpose as Purpose
 from patient_models.randomness import uniforms as uniforms
@@ -25,4 +26,5 @@ PART_OF = "neurostim"
 
 MODELS: dict[str, Model] = {
     "clinical": Clinical(),
+    "null": NULL,
 }
