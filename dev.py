@@ -130,7 +130,7 @@ def test(*, has_gpu: bool) -> int:
         "lint": [*tool, "ruff", "check", "."],
         "types": [*tool, "mypy"],
         "imports": [str(BIN / "lint-imports"), "--no-cache"],
-        "tests": [*tool, "pytest", "-q", "--durations=10", "--cov", "--cov-report="],
+        "tests": [*tool, "pytest", "-q", "-n", "auto", "--durations=10", "--cov", "--cov-report="],
         "coverage": [*tool, "coverage", "report", "--skip-covered"],
         "kernel coverage": [
             *tool,

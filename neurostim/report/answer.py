@@ -73,30 +73,44 @@ def size(evidence: Evidence) -> str:
 def compared_lead(evidence: Evidence) -> str:
     """Return which arms a parallel trial would tell from the reference, and which it would not."""
     found = sorted_arms(evidence)
-    said = []
-    for name, words in (("fewer", "show fewer seizures"), ("more", "show more seizures")):
-        if found[name]:
-            said.append(f"{words} with {listed(found[name])}")
+    said = [
+        f"show {word} seizures with {listed(found[word])}"
+        for word in ("fewer", "more")
+        if found[word]
+    ]
     if found["unshown"]:
         said.append(
             f"not show a difference with {listed(found['unshown'], 'or')}, which is not the same "
-            "as there being none"
+            f"as there being none{within_patients(evidence, found['unshown'])}"
         )
-    sentences = []
+    parts = []
+    if asked := asked_of_each_other(evidence):
+        parts.append(
+            f"the question sets {listed(asked)} against each other, and they were compared with "
+            f"{evidence.reference} only, so it is not answered directly"
+        )
     if said:
         against = f"against {evidence.reference}, a parallel trial of this size would "
-        sentences.append(against + " and would ".join(said))
+        parts.append(against + " and would ".join(said))
     if found["missing"]:
-        sentences.append(f"no rate ratio could be estimated for {listed(found['missing'])}")
-    named = arms_in_question(evidence)
-    if len(named) > 1:
-        sentences.insert(
-            0,
-            f"the question names {listed(named)}, which were compared with {evidence.reference} "
-            "only and not with each other or with another arm, so it is not answered directly",
-        )
-    text = "; ".join(sentences)
+        parts.append(f"no rate ratio could be estimated for {listed(found['missing'])}")
+    text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def within_patients(evidence: Evidence, arms: Sequence[str]) -> str:
+    """Return which of some arms did better or worse when compared within the same patients."""
+    found: dict[str, list[str]] = {"better": [], "worse": []}
+    for arm in arms:
+        row = evidence.estimate("paired_difference", arm)
+        if row is not None and row["p_adjusted"] < SIGNIFICANCE and row["estimate"] != 0:
+            found["better" if row["estimate"] < 0 else "worse"].append(arm)
+    said = [
+        f"{'each of them' if len(who) == len(arms) > 1 else listed(who)} did {word}"
+        for word, who in found.items()
+        if who
+    ]
+    return f": within the same patients {listed(said)}" if said else ""
 
 
 def sorted_arms(evidence: Evidence) -> dict[str, list[str]]:
@@ -116,10 +130,11 @@ def verdict(row: Row | None) -> str:
     return "fewer" if row["estimate"] < 1 else "more"
 
 
-def arms_in_question(evidence: Evidence) -> list[str]:
-    """Return the arms other than the reference that the design's question names."""
+def asked_of_each_other(evidence: Evidence) -> list[str]:
+    """Return the arms that the question names when it names several, but not the reference."""
     question = str(evidence.design.get("question") or "").casefold()
-    return [arm for arm in evidence.others if names(question, arm)]
+    named = [arm for arm in evidence.others if names(question, arm)]
+    return named if len(named) > 1 and not names(question, evidence.reference) else []
 
 
 def names(question: str, arm: str) -> bool:
@@ -155,8 +170,7 @@ def unpaired(evidence: Evidence, arm: str) -> str:
         f"{interval(row['low'], row['high'], 'ratio')}, adjusted p {spoken_p(row['p_adjusted'])}"
     )
     if found == "unshown":
-        reach = f"{percent_from_ratio(row['low'])} to {percent_from_ratio(row['high'])}"
-        return f"no difference from {evidence.reference} shown, {reach} seizures ({ratio})"
+        return f"no difference from {evidence.reference} shown ({ratio})"
     return f"{percent_from_ratio(row['estimate'])} seizures than {evidence.reference} ({ratio})"
 
 
@@ -165,8 +179,9 @@ def paired(evidence: Evidence, arm: str) -> str:
     row = evidence.estimate("paired_difference", arm)
     if row is None or not np.isfinite(row["low"]):
         return ""
+    sign = "+" if round(row["estimate"]) > 0 else ""
     return (
-        f"paired difference in percent change {number(row['estimate'], '%', 0)} points "
+        f"paired, percent change {sign}{number(row['estimate'], '%', 0)} points "
         f"({interval(row['low'], row['high'], '%', 0)}, adjusted p {spoken_p(row['p_adjusted'])})"
     )
 
@@ -207,14 +222,14 @@ def made_worse(evidence: Evidence, arm: str) -> str:
     is_worse = evidence.of(arm)["is_worse_25_truly"].dropna().astype(bool)
     n, n_worse = len(is_worse), int(is_worse.sum())
     if not n_worse:
-        return f"made none of {count(n)} patients worse" if n else ""
+        return f"made 0 of {count(n)} patients worse" if n else ""
     return f"made {count(n_worse)} of {count(n)} patients worse ({percent_of(n_worse, n)})"
 
 
 def closing(evidence: Evidence) -> str:
     """Return the sentence on what the answer rests on."""
     text = MODEL_ONLY
-    if len(evidence.others) > 1 and evidence.is_compared:
+    if evidence.is_compared and len(evidence.others) > 1:
         reference = evidence.reference
         text = f"Arms were compared with {reference} only, not with each other; {text}"
     return f"{text[:1].upper()}{text[1:]}"
@@ -222,11 +237,13 @@ def closing(evidence: Evidence) -> str:
 
 def note(evidence: Evidence) -> str:
     """Return what the words of the points mean."""
-    sentences = ["Brackets hold 95 % intervals."]
+    is_several = evidence.is_compared and len(evidence.others) > 1
+    several = " and, unlike p, not adjusted for the number of arms" if is_several else ""
+    sentences = [f"Intervals are 95 %{several}."]
     if evidence.is_compared:
         sentences.append(
-            "Unpaired: what a parallel trial of this size would see. Paired: within the same "
-            "patients, the median difference in percentage points, below 0 for fewer seizures."
+            "Unpaired: as a parallel trial of this size would see it. Paired: the median "
+            "difference within the same patients in percentage points, below 0 for fewer seizures."
         )
     shown = [evidence.estimate("gap_in_trial", arm) for arm in evidence.arms]
     if any(row is not None and np.isfinite(row["estimate"]) for row in shown):

@@ -55,9 +55,9 @@ def main_result(evidence: Evidence) -> Drawing:
     )
     caption = (
         "Left, the median over patients of the change from baseline to the evaluation window, in "
-        "percent; a change in the reference arm is not due to stimulation. Right, the expected "
-        "number "
-        "of seizures relative to the reference arm (negative binomial), with p adjusted for the "
+        "percent; seizures also change by themselves and by being counted, which is why arms are "
+        "compared. Right, the expected number of seizures relative to the reference arm (negative "
+        "binomial), with p adjusted for the "
         "number of arms. Bars are 95 % intervals."
     )
     return Drawing(

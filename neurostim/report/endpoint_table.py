@@ -25,7 +25,7 @@ def endpoint_rows(evidence: Evidence) -> tuple[list[dict[str, Any]], list[str]]:
     One note serves every endpoint of one method; where an arm needed another method, the note says
     so in words.
     """
-    exceptions: dict[str, list[str]] = {}
+    exceptions: dict[str, dict[str, list[str]]] = {}
     rows = []
     records = evidence.endpoints.to_dict("records")
     for name, found in groupby(records, key=lambda row: row["endpoint"]):
@@ -33,8 +33,9 @@ def endpoint_rows(evidence: Evidence) -> tuple[list[dict[str, Any]], list[str]]:
         first = next(iter(by_arm.values()))
         method = main_method([str(row["method"]) for row in by_arm.values()])
         n = Counter(int(row["n"]) for row in by_arm.values()).most_common(1)[0][0]
-        said = exceptions.setdefault(method, [])
-        said += exceptional(by_arm, method)
+        others = exceptions.setdefault(method, {})
+        for other, arms in other_methods(by_arm, method).items():
+            others.setdefault(other, []).append(f"“{first['label']}” in {listed(arms)}")
         rows.append(
             {
                 "chapter": CHAPTERS.get(str(name)),
@@ -45,7 +46,13 @@ def endpoint_rows(evidence: Evidence) -> tuple[list[dict[str, Any]], list[str]]:
                 "cells": [endpoint_cell(by_arm.get(arm), n) for arm in evidence.arms],
             }
         )
-    return rows, [" ".join([method, *said]) for method, said in exceptions.items()]
+    return rows, [note(method, others) for method, others in exceptions.items()]
+
+
+def note(method: str, others: Mapping[str, Sequence[str]]) -> str:
+    """Return a method, and in words where another one stood in for it."""
+    stand_ins = (f"Except {'; '.join(where)}: {what}" for what, where in others.items())
+    return " ".join([method, *stand_ins])
 
 
 def main_method(methods: Sequence[str]) -> str:
@@ -54,17 +61,13 @@ def main_method(methods: Sequence[str]) -> str:
     return Counter(meant or methods).most_common(1)[0][0]
 
 
-def exceptional(by_arm: Mapping[str, Mapping[Any, Any]], method: str) -> list[str]:
-    """Return in words which arms of an endpoint were estimated in another way, and how."""
+def other_methods(by_arm: Mapping[str, Mapping[Any, Any]], method: str) -> dict[str, list[str]]:
+    """Return the arms of an endpoint that were estimated in another way, by that way."""
     arms: dict[str, list[str]] = {}
     for arm, row in by_arm.items():
         if row["method"] != method:
             arms.setdefault(str(row["method"]), []).append(arm)
-    label = next(iter(by_arm.values()))["label"]
-    return [
-        f"Except “{label}” in {listed(found)}: {other[:1].lower()}{other[1:]}"
-        for other, found in arms.items()
-    ]
+    return arms
 
 
 def endpoint_cell(row: Mapping[Any, Any] | None, n: int) -> dict[str, str] | None:

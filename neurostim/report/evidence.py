@@ -57,6 +57,14 @@ class Evidence:
         """Whether there is a reference and something to compare with it."""
         return self.reference in self.arms and len(self.arms) > 1
 
+    @property
+    def is_reference_off(self) -> bool:
+        """Whether the reference was treated and never stimulated."""
+        amplitude = self.treatment.loc[
+            self.treatment["arm"] == self.reference, "delivered_amplitude_ua"
+        ]
+        return len(amplitude) > 0 and bool((amplitude == 0).all())
+
     def of(self, arm: str) -> pd.DataFrame:
         """Return the outcomes of one arm."""
         return self.outcomes[self.outcomes["arm"] == arm]

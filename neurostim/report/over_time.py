@@ -149,14 +149,29 @@ def occupancy_panel(
         level[~is_off & np.isin(values, group)] = order
     colours = level_colours(len(labels))
     arms = evidence.arms
-    figure = Figure((THIRD, 1.25 + 0.62 * len(arms)), layout="constrained")
-    strips = figure.subplots(len(arms), 1, squeeze=False, sharex=True)[:, 0]
+    # Fixed margins in inches, so that the strips of the three panels stand level.
+    height = 1.62 + 0.66 * len(arms)
+    figure = Figure((THIRD, height))
+    strips = figure.subplots(
+        len(arms),
+        1,
+        squeeze=False,
+        sharex=True,
+        gridspec_kw={
+            "left": 0.45 / THIRD,
+            "right": 0.99,
+            "top": 1 - 0.52 / height,
+            "bottom": 1.08 / height,
+            "hspace": 0.62,
+        },
+    )[:, 0]
     for axes, arm in zip(strips, arms, strict=True):
         is_arm = (rows["arm"] == arm).to_numpy()
         draw_shares(axes, evidence, rows[is_arm], level[is_arm], colours)
-        axes.set_title(short(arm), fontsize=8, pad=2)
+        axes.set_title(short(arm), fontsize=8, pad=3)
     strips[-1].set_xlabel("day")
-    figure.suptitle(f"{title} ({unit})" if unit else title, x=0.02, ha="left", fontsize=9)
+    heading = f"{title} ({unit})" if unit else title
+    figure.text(0, 1 - 0.08 / height, heading, ha="left", va="top", fontsize=9)
     draw_key(figure, labels, colours)
     return inline_svg(figure, f"occupancy-{field}", f"{title}. {alternative}")
 
@@ -221,16 +236,19 @@ def draw_shares(
 
 
 def draw_key(figure: Figure, labels: Sequence[str], colours: Sequence[str]) -> None:
-    """Draw the key of one panel under it, in columns that its longest label leaves room for."""
+    """Draw the key of one panel under it, in two columns."""
     patches = [
         Patch(facecolor=colour, edgecolor=MUTED, linewidth=0.4, label=label)
         for label, colour in zip(labels, colours, strict=True)
     ]
     figure.legend(
         handles=patches,
-        loc="outside lower left",
-        ncols=3 if max(map(len, labels)) < 9 else 2,
+        loc="upper left",
+        bbox_to_anchor=(0.45 / THIRD, 0.62 / figure.get_figheight()),
+        ncols=2,
         fontsize=8,
+        borderaxespad=0,
+        borderpad=0.1,
         handlelength=1.1,
         handleheight=0.9,
         columnspacing=1.4,
@@ -261,6 +279,6 @@ def range_words(evidence: Evidence, field: str, unit: str) -> str:
     phrases = []
     for arm in evidence.arms:
         values = sorted(rows.loc[rows["arm"] == arm, f"delivered_{field}"].unique().tolist())
-        between = f", from {values[0]} to {values[-1]} {unit}".rstrip() if values else ""
-        phrases.append(f"{arm} {len(values)}{between}")
-    return f"Number of values delivered: {listed(phrases) or 'none'}."
+        ends = " to ".join(f"{value:g}" for value in dict.fromkeys(values[:1] + values[-1:]))
+        phrases.append(f"{arm} {len(values)}" + (f" ({ends} {unit}".rstrip() + ")" if ends else ""))
+    return f"Number of different values delivered: {'; '.join(phrases)}."

@@ -54,6 +54,7 @@ def context(evidence: Evidence) -> dict[str, Any]:
         "question": str(design.get("question") or ""),
         "created": str(evidence.manifest.get("created", ""))[:10],
         "reference": evidence.reference,
+        "is_reference_off": evidence.is_reference_off,
         "size": answer.size(evidence),
         "answer": answer.plain_answer(evidence),
         "safety": answer.safety_line(evidence),

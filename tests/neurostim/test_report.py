@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pandas as pd
 import pytest
 
 from neurostim.report import key_figure, render, write_report
-from neurostim.report.answer import percent_from_ratio, plain_answer, rule_counts
-from neurostim.report.evidence import evidence_of
+from neurostim.report.answer import percent_from_ratio, plain_answer, rule_counts, safety_line
+from neurostim.report.endpoint_table import endpoint_cell, endpoint_rows, main_method
+from neurostim.report.evidence import Evidence, evidence_of
+from neurostim.report.tables import arms, faults
 from neurostim.report.words import duration, number, option_words, p_value
 from tests.neurostim.fabricated_trial import ARMS, Trial, fabricate
 from tests.neurostim.test_endpoints import DEGENERATE
@@ -118,31 +121,143 @@ def test_the_banner_and_the_safety_line_head_the_page(page: Page) -> None:
     assert words.index("Device-side check") < words.index("Answer")
 
 
-def answer_of(trial: Trial) -> str:
-    return plain_answer(evidence_of(*trial)).text
+@pytest.fixture(scope="module")
+def evidence(trial: Trial) -> Evidence:
+    return evidence_of(*trial)
 
 
-def test_the_answer_names_what_is_better_and_what_was_not_shown() -> None:
-    answer = answer_of(fabricate(60))
-    assert "would show fewer seizures with gp and would not show a difference with fixed" in answer
-    assert re.search(r"gp: \d+ % fewer seizures than sham \(unpaired rate ratio 0\.\d\d", answer)
-    assert re.search(r"paired difference in percent change −\d+ points \(−\d+ to −\d+", answer)
-    assert "which is not the same as there being none" in answer
-    assert "none of it has been seen in a person" in answer
+@pytest.fixture(scope="module")
+def large() -> Trial:
+    return fabricate(60)
 
 
-def test_the_answer_says_when_an_arm_is_worse() -> None:
-    trial = fabricate(60)
-    swapped = trial.epochs["arm"].replace({"gp": "sham", "sham": "gp"})
-    answer = answer_of(trial._replace(epochs=trial.epochs.assign(arm=swapped)))
-    assert re.search(r"would show more seizures with .*gp", answer)
-    assert re.search(r"gp: \d+ % more seizures than sham", answer)
-    assert "fewer seizures than sham" not in answer
+def asking(evidence: Evidence, question: str) -> Evidence:
+    manifest = copy.deepcopy(dict(evidence.manifest))
+    manifest["design"]["question"] = question
+    return replace(evidence, manifest=manifest)
+
+
+def test_the_answer_names_what_is_better_and_what_was_not_shown(large: Trial) -> None:
+    answer = plain_answer(evidence_of(*large))
+    assert answer.lead.startswith(
+        "Against sham, a parallel trial of this size would show fewer seizures with gp and would "
+        "not show a difference with fixed"
+    )
+    assert "is not the same as there being none" in answer.lead
+    assert list(answer.points) == ["fixed", "titration", "random", "gp", "sham"]
+    assert re.fullmatch(
+        r"\d+ % fewer seizures than sham \(unpaired rate ratio 0\.\d\d, 0\.\d\d to 0\.\d\d, "
+        r"adjusted p . 0\.\d+\); paired, percent change −\d+ points \(−\d+ to −\d+, adjusted p . "
+        r"0\.\d+\); closed \d+ % \(\d+ to \d+\) of the gap; made 0 of 60 patients worse\.",
+        answer.points["gp"],
+    )
+    assert answer.points["fixed"].startswith("no difference from sham shown (unpaired rate ratio ")
+    assert re.search(r"made \d+ of 60 patients worse \(", answer.points["titration"])
+    assert answer.points["sham"].startswith("the reference; median change from its own baseline ")
+    assert "Arms were compared with sham only, not with each other" in answer.closing
+    assert "none of it has been seen in a person" in answer.closing
+
+
+def test_the_lead_says_what_only_pairs_can_show(evidence: Evidence) -> None:
+    table = evidence.endpoints.copy()
+    evidence = replace(evidence, endpoints=table)
+    is_pair = table["endpoint"] == "paired_difference"
+    table.loc[is_pair, ["estimate", "p_adjusted"]] = (-9.0, 0.01)
+    table.loc[table["endpoint"] == "rate_ratio", "p_adjusted"] = 0.5
+    lead = plain_answer(evidence).lead
+    assert lead.endswith("none: within the same patients each of them did better.")
+    table.loc[is_pair & (table["arm"] == "gp"), "estimate"] = 9.0
+    table.loc[is_pair & (table["arm"] == "fixed"), "p_adjusted"] = 0.06
+    lead = plain_answer(evidence).lead
+    assert lead.endswith("titration and random did better and gp did worse.")
+
+
+@pytest.mark.parametrize(
+    ("question", "is_direct"),
+    [
+        ("Does GP do more than fixed, or than titration?", False),
+        ("By how much do gp and fixed lower seizures against sham?", True),
+        ("Does gp lower seizures?", True),
+        ("Are fixedness and gps any good?", True),
+    ],
+)
+def test_a_question_between_arms_is_not_answered_by_the_reference(
+    evidence: Evidence, question: str, is_direct: bool
+) -> None:
+    lead = plain_answer(asking(evidence, question)).lead
+    said = "The question sets fixed, titration and gp against each other"
+    assert lead.startswith("Against sham" if is_direct else said)
+    assert ("not answered directly" in lead) is not is_direct
+
+
+def test_the_answer_says_when_an_arm_is_worse(large: Trial) -> None:
+    swapped = large.epochs["arm"].replace({"gp": "sham", "sham": "gp"})
+    answer = plain_answer(evidence_of(*large._replace(epochs=large.epochs.assign(arm=swapped))))
+    assert re.search(r"would show more seizures with .*gp", answer.lead)
+    assert "fewer" not in answer.lead
+    assert re.match(r"\d+ % more seizures than sham", answer.points["gp"])
 
 
 def test_a_single_arm_and_two_patients_claim_nothing() -> None:
-    assert "There is no arm to compare with" in answer_of(fabricate(12, arms=ARMS[4:]))
-    assert "No rate ratio could be estimated for fixed" in answer_of(fabricate(2))
+    alone = plain_answer(evidence_of(*fabricate(12, arms=ARMS[4:])))
+    assert alone.lead.startswith("There is no arm to compare with")
+    assert alone.points["gp"].startswith("median change from baseline ")
+    two = plain_answer(evidence_of(*fabricate(2)))
+    assert two.lead.startswith("No rate ratio could be estimated for fixed")
+
+
+def test_the_endpoint_table_has_a_row_per_endpoint_and_a_cell_per_arm(
+    evidence: Evidence,
+) -> None:
+    rows, notes = endpoint_rows(evidence)
+    assert [row["label"] for row in rows] == list(evidence.endpoints["label"].unique())
+    assert {len(row["cells"]) for row in rows} == {5}
+    assert rows[0]["cells"][0] is None
+    assert re.fullmatch(r"p \d\.\d{3}, adj\. \d\.\d{3}", rows[0]["cells"][4]["aside"])
+    assert (rows[0]["n"], rows[2]["n"]) == ("32", "16")
+    ratio = next(note for note in notes if note.startswith("Ratio of sums"))
+    assert ratio.count("Except") == ratio.count("No event") == 1
+    assert "“Proposals held” in sham, fixed, titration and random" in ratio
+
+
+def test_a_cell_says_what_differs_from_the_rest_of_its_row() -> None:
+    row = {"estimate": float("nan"), "low": float("nan"), "high": float("nan"), "unit": "%", "n": 7}
+    cell = endpoint_cell({**row, "p": float("nan"), "p_adjusted": float("nan")}, 9)
+    assert cell == {"estimate": "not estimated", "interval": "", "aside": "n 7"}
+    assert main_method(["No event, so …", "No event, so …", "Ratio"]) == "Ratio"
+    assert main_method(["Not estimated: …"]) == "Not estimated: …"
+
+
+def test_failures_of_controllers_are_counted_with_their_first_reason(evidence: Evidence) -> None:
+    epochs = evidence.epochs
+    treated = epochs[(epochs["arm"] == "gp") & (epochs["phase"] == "treatment")]
+    first = treated.sort_values(["start_day", "patient"]).index[0]
+    fault = epochs["fault"].copy()
+    fault[first] = "KeyError: 'site'"
+    n = int((fault[treated.index] != "").sum())
+    found = replace(evidence, epochs=epochs.assign(fault=fault))
+    assert f" {n} came to nothing because the controller failed." in safety_line(found)["text"]
+    rows = faults(found)
+    assert rows is not None
+    assert [row["arm"] for row in rows] == ["gp"]
+    assert rows[0]["n"] == f"{n} of {len(treated)}"
+    assert (rows[0]["reason"], rows[0]["others"]) == ("KeyError: 'site'", "and 1 other")
+    assert faults(replace(evidence, epochs=epochs.assign(fault=""))) == []
+    unrecorded = replace(evidence, epochs=epochs.drop(columns="fault"))
+    assert faults(unrecorded) is None
+    assert "failed" not in safety_line(unrecorded)["text"]
+
+
+def test_failures_of_controllers_are_on_the_page(page: Page) -> None:
+    assert re.search(r"gp \d+ of \d+ [\d.]+ % \d+ ValueError: the kernel is not", page.words)
+
+
+def test_arms_are_described_by_the_manifest_or_by_their_controller(
+    evidence: Evidence, page: Page
+) -> None:
+    assert "What titration does, in one sentence. Controller titration: step 0.5 mA" in page.words
+    bare = {key: value for key, value in evidence.manifest.items() if key != "arm_summaries"}
+    assert [arm["words"] for arm in arms(replace(evidence, manifest=bare))] == [""] * 5
 
 
 def test_an_incident_is_an_alarm_and_all_text_is_escaped() -> None:
@@ -150,9 +265,11 @@ def test_an_incident_is_an_alarm_and_all_text_is_escaped() -> None:
     manifest = copy.deepcopy(trial.manifest)
     manifest["design"].update(title=HOSTILE, question=HOSTILE, name=HOSTILE)
     manifest["design"]["arms"][1]["options"] = {HOSTILE: HOSTILE}
+    manifest["arm_summaries"] = {"gp": HOSTILE}
     manifest.update(command=HOSTILE, machine=HOSTILE, versions={HOSTILE: HOSTILE})
     epochs = trial.epochs.assign(
         findings=trial.epochs["findings"].mask(trial.epochs["findings"] != "", HOSTILE),
+        fault=trial.epochs["fault"].mask(trial.epochs["fault"] != "", HOSTILE),
         rules=trial.epochs["rules"].mask(trial.epochs["rules"] != "", HOSTILE),
         n_incidents=[2] + [0] * (len(trial.epochs) - 1),
     )
