@@ -1,6 +1,7 @@
 """The command line: run a design, report on it, list what there is, and check the installation."""
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from protocols import InputError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from neurostim.results import Result
+    from patient_models.diaries import Diary
 
 NOTICE = "Research software, not a medical device. All patients are simulated."
 
@@ -111,6 +114,59 @@ def report(
     console.print(f"Report: {path}", soft_wrap=True)
 
 
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A seizure diary: .csv, or .tsv with tabs.")],
+    mapping: Annotated[
+        str,
+        typer.Option(
+            "--map",
+            help="Which column is what: date=Day,count=Seizures,patient=Id. Without a count each "
+            "row is one seizure; count=GTC+focal adds columns up; count=* is a column per day; "
+            "onset=onset,kind=eventType reads the events of BIDS.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; without it, only the preview is shown.")
+    ] = None,
+    date_format: Annotated[
+        str, typer.Option(help="As %d.%m.%Y, where dates are not ISO.  [default: ISO]")
+    ] = "",
+    timezone: Annotated[str, typer.Option(help="Where days begin, for times with offset.")] = "UTC",
+    longest_silence_days: Annotated[
+        int, typer.Option(help="With a row per seizure: longer gaps are missing, not zero.")
+    ] = 60,
+    start: Annotated[
+        str, typer.Option(help="With onset: when the recording began, 2026-01-31T08:00.")
+    ] = "",
+    seizure_kind: Annotated[
+        str, typer.Option(help="With kind: how the kinds that are seizures begin.")
+    ] = "sz",
+) -> None:
+    """Read a diary, show what was understood, and write it for use as baselines."""
+    from neurostim.diary_import import parse_mapping, write_diaries
+    from patient_models.diaries import Reading, read_diaries
+
+    reading = Reading(
+        columns=parse_mapping(mapping),
+        date_format=date_format,
+        timezone=timezone,
+        longest_silence_days=longest_silence_days,
+        start=start,
+        seizure_kind=seizure_kind,
+    )
+    diaries = read_diaries(file, reading)
+    console.print(diary_table(diaries))
+    if out is None:
+        console.print("Nothing was written; --out FOLDER writes diary.csv and baselines.csv.")
+        return
+    write_diaries(out, diaries)
+    console.print(
+        f'Written to {out}. In a design: population.baselines = "{out / "baselines.csv"}"',
+        soft_wrap=True,
+    )
+
+
 @app.command(name="list")
 def list_(topic: Annotated[Topic, typer.Argument(help="What to list.")]) -> None:
     """List the shipped designs, controllers, devices or patient models."""
@@ -137,6 +193,26 @@ def doctor() -> None:
     console.print(table)
     if not all(check.is_good for check in checks):
         raise typer.Exit(1)
+
+
+MOST_SHOWN = 20
+
+
+def diary_table(diaries: "Sequence[Diary]") -> Table:
+    """What was understood of each diary."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("patient", "from", "to"):
+        table.add_column(heading, no_wrap=True, vertical="bottom")
+    for heading in ("days\nrecorded", "days\nmissing", "\nseizures", "per 28\ndays"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for diary in diaries[:MOST_SHOWN]:
+        rate = 28 * diary.n_seizures / len(diary.counts)
+        dates = (diary.first.isoformat(), diary.last.isoformat())
+        counts = (str(len(diary.counts)), str(diary.n_missing), str(diary.n_seizures))
+        table.add_row(escape(diary.patient), *dates, *counts, f"{rate:.1f}")
+    if len(diaries) > MOST_SHOWN:
+        table.caption = f"... and {len(diaries) - MOST_SHOWN} more"
+    return table
 
 
 def _listing(topic: Topic) -> list[tuple[str, str]]:

@@ -163,6 +163,35 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(run: Run, tmp_path: Path) 
     refused(run, ["run", "demo", "--out", "file/run", *TINY], "file")
 
 
+def test_a_diary_is_shown_first_and_written_when_asked(run: Run, tmp_path: Path) -> None:
+    rows = "who,day,n\nann,2026-01-01,1\nann,2026-01-03,2\n[red]bob[/],2026-01-01,5\n"
+    (tmp_path / "own.csv").write_text(rows, encoding="utf-8")
+    mapping = "date=day,count=n,patient=who"
+    code, out, _ = run("import", "own.csv", "--map", mapping)
+    assert code == 0
+    assert "[red]bob[/]" in out
+    assert "Nothing was written" in out
+    code, out, _ = run("import", "own.csv", "--map", mapping, "--out", "mine")
+    assert code == 0
+    assert (tmp_path / "mine" / "diary.csv").read_text().splitlines()[1] == "ann,2026-01-01,1"
+    change = "population.baselines=mine/baselines.csv"
+    assert run("run", "demo", "--out", "here", "--set", change, *TINY)[0] == 0
+    code, _, err = run("import", "own.csv", "--map", mapping, "--out", "mine")
+    assert code == 2
+    assert "diary.csv is there already" in err
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [("date", ["--map date"]), ("date=day,date=n", ["twice"]), ("date=when", ["line 1", "'when'"])],
+)
+def test_a_bad_mapping_is_one_sentence(
+    run: Run, tmp_path: Path, mapping: str, words: list[str]
+) -> None:
+    (tmp_path / "own.csv").write_text("day,n\n2026-01-01,1\n", encoding="utf-8")
+    refused(run, ["import", "own.csv", "--map", mapping], *words)
+
+
 def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path) -> None:
     command = [
         sys.executable,

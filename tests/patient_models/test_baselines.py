@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from patient_models import read_baselines, thall_vail
-from patient_models.baselines import LARGEST_FILE_BYTES, LONGEST_LINE
+from patient_models.csv_file import LARGEST_FILE_BYTES, LONGEST_LINE
 from protocols import InputError
 
 HEADER = "patient,period,days,count\n"
