@@ -8,7 +8,7 @@ from typing import Any
 from neurostim.controllers import Context, Controller, build_controller
 from neurostim.storage import digest
 from patient_models import MODELS, Baselines, Device, Model, read_baselines, thall_vail
-from protocols import InputError, Setting
+from protocols import InputError, Mode, Setting
 from protocols.design import Design
 from safety import Envelope, envelope_text, is_deliverable, load_envelope
 
@@ -160,6 +160,15 @@ def _candidates(design: Design, envelope: Envelope) -> tuple[Setting, ...]:
     """
     for name in ("site", "amplitude_ua", "frequency_hz", "pulse_width_us"):
         _check_ticks(name, getattr(design.settings, name), envelope)
+    for cycle in design.settings.cycles:
+        if cycle.mode not in envelope.modes:
+            raise InputError(
+                f"settings.cycles: mode = {cycle.mode.value!r}: the envelope {envelope.name} has "
+                f"{', '.join(envelope.modes)}"
+            )
+        if cycle.mode is not Mode.CONTINUOUS:
+            _check_ticks("on_ms", (cycle.on_ms,), envelope)
+            _check_ticks("off_ms", (cycle.off_ms,), envelope)
     candidates = tuple(s for s in design.settings.space() if is_deliverable(s, envelope))
     if len(candidates) < 2:
         raise InputError(f"settings: the envelope {envelope.name} delivers none of them")

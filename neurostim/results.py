@@ -1,5 +1,6 @@
 """Finished trials: run one from Python, load one from a folder, and ask it questions."""
 
+import json
 import shlex
 import tempfile
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
 from neurostim.endpoints import endpoints
 from neurostim.outcomes import outcomes
@@ -17,7 +19,7 @@ from neurostim.report import write_report
 from neurostim.storage import MANIFEST, read_manifest, read_tables
 from neurostim.trial import Progress, run
 from protocols import InputError
-from protocols.design import load_design
+from protocols.design import Design, faults, load_design
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,10 @@ def load(folder: str | Path) -> Result:
     manifest = read_manifest(folder)
     if manifest is None:
         raise InputError(f"{folder}: no results here (there is no {MANIFEST})")
-    n_arms = len(manifest["design"]["arms"])
+    try:
+        n_arms = len(Design.model_validate_json(json.dumps(manifest["design"])).arms)
+    except ValidationError as error:
+        raise InputError(faults(error, f"{folder / MANIFEST}: design.")) from None
     blocks = [
         (patients, sorted((folder / "epochs").glob(f"{patients.stem}-arm-*.parquet")))
         for patients in sorted((folder / "patients").glob("block-*.parquet"))

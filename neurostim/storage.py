@@ -84,7 +84,17 @@ def is_table_of(path: Path, key: str) -> bool:
 
 def read_tables(paths: Sequence[Path]) -> pa.Table:
     """The rows of several Parquet files of one schema, in the order of the paths."""
-    return pa.concat_tables([pq.read_table(path) for path in paths])
+    return pa.concat_tables([_read_table(path) for path in paths])
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path}: not a readable table ({str(error).splitlines()[0]}); the same run again "
+            "computes it anew"
+        ) from None
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -101,6 +101,14 @@ def test_doctor_says_what_is_wrong(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         (["run", "demo", "--set", "device.envelope=pacemaker"], ["pacemaker", "research"]),
         (["run", "demo", "--set", "settings.site=[0, 9]"], ["settings.site = 9", "0, 1, 2, 3"]),
         (["run", "demo", "--set", "settings.amplitude_ua=[1234]"], ["amplitude_ua = 1234"]),
+        (
+            ["run", "demo", "--set", 'settings.cycles=[{mode="responsive", on_ms=9, off_ms=9}]'],
+            ["mode = 'responsive'", "continuous, cycling"],
+        ),
+        (
+            ["run", "demo", "--set", 'settings.cycles=[{mode="cycling", on_ms=9, off_ms=60000}]'],
+            ["settings.on_ms = 9"],
+        ),
         (["run", "demo", "--set", "settings.amplitude_ua=[2000, 1000]"], ["2000 to 1000"]),
         (["run", "demo", "--set", "population.baselines=epil.csv"], ["epil.csv"]),
         (["run", "demo", "--set", "population.baselines=epil"], ["population.baselines = 'epil'"]),

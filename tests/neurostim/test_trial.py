@@ -1,7 +1,9 @@
 """The same seed gives the same bytes, however the work is cut, and after any interruption."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -165,6 +167,36 @@ def test_a_folder_that_is_no_run_is_not_written_into(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no run"):
         run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda folder: next((folder / "epochs").iterdir()).write_bytes(b"PAR1"), "not a readable"),
+        (lambda folder: (folder / "manifest.json").write_text("{"), "not a manifest"),
+        (lambda folder: (folder / "manifest.json").write_text('{"schema": 99}'), "of schema 1"),
+        (lambda folder: (folder / "manifest.json").write_text('{"schema": 1}'), "lacks 'design'"),
+    ],
+)
+def test_spoiled_results_are_one_sentence(
+    finished: Path, tmp_path: Path, spoil: Callable[[Path], object], sentence: str
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    spoil(folder)
+    with pytest.raises(InputError, match=sentence) as caught:
+        neurostim.load(folder)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_manifest_with_a_spoiled_design_names_the_key(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    text = (folder / "manifest.json").read_text(encoding="utf-8")
+    spoiled = text.replace('"epoch_days": 14', '"epoch_days": -14')
+    (folder / "manifest.json").write_text(spoiled, encoding="utf-8")
+    with pytest.raises(InputError, match=r"design\.schedule\.epoch_days = -14"):
+        neurostim.load(folder)
 
 
 def test_a_folder_without_results_is_one_sentence(tmp_path: Path) -> None:
