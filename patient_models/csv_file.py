@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 from protocols import InputError
+from protocols.documents import read_text
 
 LARGEST_FILE_BYTES = 10_000_000
 LONGEST_LINE = 10_000
@@ -17,7 +18,7 @@ def rows_of(
     path: Path, columns: Collection[str], delimiter: str = ","
 ) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Line number and row of every line below the header, each with all of `columns`."""
-    text = text_of(path)
+    text = read_text(path, LARGEST_FILE_BYTES)
     for number, line in enumerate(text.split("\n"), start=1):
         if len(line) > LONGEST_LINE:
             raise InputError(f"{path}, line {number}: longer than {LONGEST_LINE} characters")
@@ -41,25 +42,6 @@ def rows_of(
         ) from None
     if not n_rows:
         raise InputError(f"{path}: one or more lines below the header were expected")
-
-
-def text_of(path: Path) -> str:
-    """The text of a file that a person named, within the caps."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE_BYTES + 1)
-    except OSError as problem:
-        raise InputError(f"{path}: cannot be read ({problem.strerror})") from None
-    if len(content) > LARGEST_FILE_BYTES:
-        raise InputError(f"{path}: at most {LARGEST_FILE_BYTES} bytes were expected")
-    if b"\0" in content:
-        line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: a NUL byte; text was expected")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = content[: problem.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8 text") from None
 
 
 def name_in(path: Path, line: int, column: str, row: Mapping[str, str]) -> str:

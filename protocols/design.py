@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
-from protocols.documents import parse_toml, read_small_text, refuse_non_finite, set_key
+from protocols.documents import parse_toml, read_text, refuse_non_finite, set_key
 from protocols.problem import InputError
 from protocols.setting import Mode
 from protocols.space import LOWEST_TICKS, Cycle, ParameterSpace, check_ticks
@@ -193,7 +193,7 @@ def design_text(name_or_path: str | Path) -> tuple[str, str]:
         raise InputError(
             f"{name!r} is neither a design ({', '.join(design_names())}) nor a TOML file"
         )
-    return read_small_text(path, MAX_DESIGN_BYTES), name
+    return read_text(path, MAX_DESIGN_BYTES), name
 
 
 def faults(error: ValidationError, prefix: str) -> str:

@@ -9,19 +9,26 @@ from typing import Any
 from protocols.problem import InputError
 
 
-def read_small_text(path: Path, max_bytes: int) -> str:
-    """The text of a file; `InputError` when it is absent, too large, or not UTF-8."""
+def read_text(path: Path, max_bytes: int) -> str:
+    """The text of a file a person named; `InputError` when it is absent, too large, or no text."""
     try:
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason})") from None
     if len(content) > max_bytes:
-        raise InputError(f"{path}: larger than {max_bytes:,} bytes")
+        raise InputError(f"{path}: at most {max_bytes:,} bytes were expected")
+    if b"\0" in content:
+        raise InputError(f"{path}, {_line(content, content.index(0))}: a NUL byte; text expected")
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8 text") from None
+        raise InputError(f"{path}, {_line(content, error.start)}: not UTF-8 text") from None
+
+
+def _line(content: bytes, position: int) -> str:
+    return f"line {content.count(10, 0, position) + 1}"
 
 
 def parse_toml(text: str, place: str) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from reprlib import repr as brief  # a hostile value may be deep or long
 
 from protocols import InputError, Mode
+from protocols.documents import read_text as text_of_file
 from safety.envelope import LARGEST_NUMBER, Contact, Envelope, Montage
 
 SCHEMA = 1
-LARGEST_FILE = 1_000_000
+LARGEST_FILE_BYTES = 1_000_000
 SHIPPED = Path(__file__).with_name("envelopes")
 DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,2})?")
 
@@ -30,20 +31,7 @@ def load_envelope(name_or_path: str | Path) -> Envelope:
 
 def envelope_text(name_or_path: str | Path) -> str:
     """Return the text of a shipped envelope or a file, for whoever parses it independently."""
-    path = envelope_path(name_or_path)
-    try:
-        if not path.is_file():
-            raise InputError(f"{name_or_path}: no such envelope file")
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise InputError(f"{name_or_path}: the envelope cannot be read: {error}") from error
-    if len(content) > LARGEST_FILE:
-        raise InputError(f"{name_or_path}: over {LARGEST_FILE} bytes, too large for an envelope")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name_or_path}: UTF-8 text was expected: {error}") from error
+    return text_of_file(envelope_path(name_or_path), LARGEST_FILE_BYTES)
 
 
 def envelope_path(name_or_path: str | Path) -> Path:

@@ -83,7 +83,7 @@ MISTAKES = {
     "a long line": (HEADER + "a,1,28,3,9\n", "line 2: as many fields"),
     "an open quote": (HEADER + '"a,1,28,3\n', "line 2: not readable as CSV"),
     "a huge line": (HEADER + "a" * (LONGEST_LINE + 1) + ",1,28,3\n", "line 2: longer than"),
-    "a huge file": (b"#" * (LARGEST_FILE_BYTES + 1), "at most 10000000 bytes"),
+    "a huge file": (b"#" * (LARGEST_FILE_BYTES + 1), "at most 10,000,000 bytes"),
     "a NUL byte": (HEADER + "a,1,28,3\nb\0,1,28,3\n", "line 3: a NUL byte"),
     "Latin-1": ((HEADER + "andr\xe9,1,28,3\n").encode("latin-1"), "line 2: not UTF-8 text"),
     "UTF-16": ((HEADER + "a,1,28,3\n").encode("utf-16"), "line 1: "),

@@ -65,8 +65,8 @@ def test_the_fingerprint_sees_values_and_not_layout(tmp_path: Path) -> None:
     [
         (b"name = 'a'\nname = 'b'\n", "line 2"),
         (b"name = [", "not valid TOML"),
-        (b"name = '\xff'", "byte 8 is not UTF-8"),
-        (b"#" * 1_000_001, "larger than 1,000,000 bytes"),
+        (b"name = '\xff'", "line 1: not UTF-8 text"),
+        (b"#" * 1_000_001, "at most 1,000,000 bytes"),
         (b"a = " + b"[" * 5_000, "not valid TOML"),
         (b"", "title is missing"),
     ],

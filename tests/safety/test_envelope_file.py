@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from protocols import InputError
 from safety import Envelope, envelope_names, envelope_text, load_envelope, parse_envelope
-from safety.envelope_file import LARGEST_FILE
+from safety.envelope_file import LARGEST_FILE_BYTES
 
 TEXT = envelope_text("research")
 
@@ -136,24 +136,24 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="dbs-like-infinity, dbs-like-vercise, research, rns"):
             load_envelope(name)
     for path in (tmp_path / "missing.toml", "nul\0.toml"):
-        with pytest.raises(InputError, match="no such envelope file"):
+        with pytest.raises(InputError, match="cannot be read"):
             load_envelope(path)
-    with pytest.raises(InputError, match="the envelope cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_envelope("x" * 5_000 + ".toml")
 
 
 def test_files_that_are_too_large_or_no_text_or_no_file(tmp_path: Path) -> None:
     path = tmp_path / "large.toml"
-    path.write_bytes(TEXT.encode() + b"#" * (LARGEST_FILE - len(TEXT.encode())))
+    path.write_bytes(TEXT.encode() + b"#" * (LARGEST_FILE_BYTES - len(TEXT.encode())))
     assert load_envelope(path).name == "research"
     path.write_bytes(path.read_bytes() + b"#")
-    with pytest.raises(InputError, match="over 1000000 bytes"):
+    with pytest.raises(InputError, match="at most 1,000,000 bytes"):
         load_envelope(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="UTF-8 text was expected"):
+    with pytest.raises(InputError, match="line 1: not UTF-8 text"):
         load_envelope(path)
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(InputError, match="no such envelope file"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_envelope(tmp_path / "folder.toml")
 
 
