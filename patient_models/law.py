@@ -19,7 +19,7 @@ from scipy.special import i0e
 
 from patient_models.arrays import Floats
 from patient_models.ranges import check_range
-from patient_models.response import MAXIMAL_LOG_HARM, Response
+from patient_models.response import MAXIMAL_LOG_HARM, SteadyResponse
 from patient_models.side_effects import Tolerance
 
 
@@ -109,12 +109,12 @@ class Parameters:
     """Everything that is hidden in one patient."""
 
     background: Background
-    response: Response
+    response: SteadyResponse
     tolerance: Tolerance
     diary: DiaryHabits
 
 
-def effect_after(effect: float, target: float, response: Response, days: ArrayLike) -> Floats:
+def effect_after(effect: float, target: float, response: SteadyResponse, days: ArrayLike) -> Floats:
     """The log multiplier this many days after it was `effect`, while relaxing towards `target`.
 
     A benefit that builds up washes in; one that fades is carried over. Which of the two it is

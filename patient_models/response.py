@@ -6,9 +6,11 @@ the site (see `population`). That there is a threshold and an inverted U is esta
 chosen for them here are assumptions.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log
+from typing import Protocol
 
 import numpy as np
 
@@ -22,6 +24,24 @@ MAXIMAL_LOG_HARM = log(2)
 
 DUTY_EXPONENT = 0.15
 """Assumption: 1 min on and 5 min off, as in SANTE, keeps three quarters of the benefit."""
+
+
+class SteadyResponse(Hashable, Protocol):
+    """What the law needs of any family's response to stimulation: a value that can be hashed."""
+
+    @property
+    def wash_in_days(self) -> float:
+        """The time constant of a benefit that builds up."""
+        ...
+
+    @property
+    def carry_over_days(self) -> float:
+        """The time constant of a benefit that fades."""
+        ...
+
+    def steady_effects(self, doses: Doses) -> Floats:
+        """The log multiplier that each dose leads to, at most `MAXIMAL_LOG_HARM`; 0 when off."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +127,6 @@ POSITIVE = (
 
 
 @lru_cache(maxsize=4096)
-def steady_effect(response: Response, setting: Setting) -> float:
+def steady_effect(response: SteadyResponse, setting: Setting) -> float:
     """The log multiplier that one setting leads to in this patient."""
     return float(response.steady_effects(dose_of(setting))[0])

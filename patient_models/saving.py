@@ -6,6 +6,7 @@ from typing import Any
 
 from patient_models.device_check import Device
 from patient_models.law import Background, DiaryHabits, Parameters, Rhythm
+from patient_models.mechanistic import MassResponse
 from patient_models.model import DeviceState, State
 from patient_models.response import FrequencyMode, Response
 from patient_models.side_effects import Tolerance
@@ -47,13 +48,19 @@ def state_from_dict(saved: Mapping[str, Any], device: Device) -> State:
 
 def parameters_from_dict(saved: Mapping[str, Any]) -> Parameters:
     """The parameters of one patient that were saved."""
-    background, response, tolerance = saved["background"], saved["response"], saved["tolerance"]
+    background, tolerance = saved["background"], saved["tolerance"]
     rhythms = {name: Rhythm(**background[name]) for name in ("circadian", "multidien")}
-    modes = {name: FrequencyMode(**response[name]) for name in ("low_mode", "high_mode")}
-    site_efficacy = tuple(response["site_efficacy"])
     return Parameters(
         background=Background(**{**background, **rhythms}),
-        response=Response(**{**response, **modes, "site_efficacy": site_efficacy}),
+        response=response_from_dict(saved["response"]),
         tolerance=Tolerance(**{**tolerance, "site_ua": tuple(tolerance["site_ua"])}),
         diary=DiaryHabits(**saved["diary"]),
     )
+
+
+def response_from_dict(saved: Mapping[str, Any]) -> Response | MassResponse:
+    """The response that was saved; which family's it is shows in its fields."""
+    if "mass" in saved:
+        return MassResponse(**{**saved, "site_coupling": tuple(saved["site_coupling"])})
+    modes = {name: FrequencyMode(**saved[name]) for name in ("low_mode", "high_mode")}
+    return Response(**{**saved, **modes, "site_efficacy": tuple(saved["site_efficacy"])})

@@ -1,0 +1,185 @@
+"""The mechanistic family: what stimulation does comes out of a simulated neural mass.
+
+Seizures, diaries and side effects are those of the clinical family; only the response differs. No
+formula here says how a rate depends on amplitude and frequency: a table does, which `bistable` made
+by simulating a mass under pulse trains. So a controller whose prior was made for the clinical
+family meets a surface that its prior was not made for.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from functools import cache
+from importlib.resources import files
+from io import StringIO
+
+import numpy as np
+from scipy.interpolate import RegularGridInterpolator
+
+from patient_models.arrays import Booleans, Floats
+from patient_models.baselines import Baselines
+from patient_models.bistable import AMPLITUDES, FREQUENCIES_HZ, MASSES
+from patient_models.clinical import Clinical
+from patient_models.device_check import Device
+from patient_models.distributions import Distribution, LogNormal, Uniform
+from patient_models.doses import Doses
+from patient_models.model import Outcome, State
+from patient_models.population import SITE_BITS
+from patient_models.randomness import Purpose, uniforms
+from patient_models.ranges import check_range
+from patient_models.response import DUTY_EXPONENT, MAXIMAL_LOG_HARM
+from protocols import Setting
+
+
+class MassTrait(IntEnum):
+    """The address of each trait of this family, beyond those of the clinical one."""
+
+    MASS = 64
+    RECRUITMENT_UA = 65
+    LEAK_SCALE = 66
+    REACH = 67
+    SITE_COUPLING = 68
+    BEST_SITE = 69
+
+
+TRAITS: dict[MassTrait, Distribution] = {
+    MassTrait.RECRUITMENT_UA: LogNormal(median=1300, log_sd=0.3, lowest=400, highest=4000),
+    MassTrait.LEAK_SCALE: LogNormal(median=1, log_sd=0.3, lowest=0.4, highest=2.5),
+    MassTrait.REACH: Uniform(lowest=0.5, highest=0.95),
+    MassTrait.SITE_COUPLING: Uniform(lowest=0.2, highest=0.8),
+}
+"""Assumptions: how masses differ between patients."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MassResponse:
+    """One patient's response, read off the table of a mass.
+
+    `site_coupling` is the share of the current that reaches the mass from each site,
+    `recruitment_ua` the equivalent amplitude that counts as 1 in the table, `leak_scale` stretches
+    its frequencies, and `reach` is the share of seizures that begin in the mass.
+    """
+
+    mass: str
+    site_coupling: tuple[float, ...]
+    recruitment_ua: float
+    leak_scale: float
+    reach: float
+    chronaxie_us: float
+    wash_in_days: float
+    carry_over_days: float
+
+    def __post_init__(self) -> None:
+        if self.mass not in MASSES:
+            raise ValueError(f"mass = {self.mass!r}: one of {', '.join(MASSES)} was expected")
+        check_range("recruitment_ua", self.recruitment_ua, above=0)
+        check_range("leak_scale", self.leak_scale, above=0)
+        check_range("reach", self.reach, lowest=0, highest=1)
+
+    def steady_effects(self, doses: Doses) -> Floats:
+        """The log multiplier of the rate that each dose leads to; exactly 0 when off.
+
+        Cycling weakens an effect as in the clinical family, and no dose exceeds
+        `MAXIMAL_LOG_HARM`.
+        """
+        reached = (
+            doses.equivalent_ua(self.chronaxie_us) * np.asarray(self.site_coupling)[doses.site]
+        )
+        frequency_hz = np.maximum(doses.frequency_hz, 1) * self.leak_scale
+        in_mass = log_rate_ratio(self.mass, reached / self.recruitment_ua, frequency_hz)
+        in_mass = np.minimum(in_mass * doses.duty**DUTY_EXPONENT, 20.0)
+        everywhere = np.log(1 - self.reach + self.reach * np.exp(in_mass))
+        return np.where(doses.is_on, np.minimum(everywhere, MAXIMAL_LOG_HARM), 0.0)
+
+
+def log_rate_ratio(mass: str, amplitude: Floats, frequency_hz: Floats) -> Floats:
+    """The table of a mass, linear between its entries, and level beyond its edges."""
+    points = np.column_stack(
+        (
+            np.clip(amplitude, AMPLITUDES[0], AMPLITUDES[-1]),
+            np.log(np.clip(frequency_hz, FREQUENCIES_HZ[0], FREQUENCIES_HZ[-1])),
+        )
+    )
+    ratios: Floats = tables()[mass](points)
+    return ratios
+
+
+@cache
+def tables() -> dict[str, RegularGridInterpolator]:
+    """The shipped table of each mass, over amplitude and log frequency."""
+    text = files("patient_models").joinpath("bistable.csv").read_text(encoding="utf-8")
+    values: dict[str, list[float]] = {name: [] for name in MASSES}
+    for row in csv.DictReader(StringIO(text)):
+        values[row["mass"]].append(float(row["log_rate_ratio"]))
+    axes = (np.array(AMPLITUDES), np.log(FREQUENCIES_HZ))
+    shape = (len(AMPLITUDES), len(FREQUENCIES_HZ))
+    return {
+        name: RegularGridInterpolator(axes, np.reshape(column, shape))
+        for name, column in values.items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mechanistic:
+    """Clinical patients whose response is that of a neural mass."""
+
+    clinical: Clinical = field(default_factory=Clinical)
+    name: str = "mechanistic"
+    summary: str = "The clinical family with a response that a simulated neural mass gave."
+
+    def draw(
+        self,
+        *,
+        device: Device,
+        seed: int,
+        patients: Sequence[int],
+        baselines: Baselines | None = None,
+    ) -> tuple[State, ...]:
+        """These patients on day 0; with `baselines`, what they write when off is resampled."""
+        drawn = self.clinical.draw(device=device, seed=seed, patients=patients, baselines=baselines)
+        return tuple(with_mass(state, device.n_sites) for state in drawn)
+
+    def advance(
+        self, states: Sequence[State], settings: Sequence[Setting], days: int | Sequence[int]
+    ) -> tuple[Outcome, ...]:
+        """One epoch of each patient, for these days or until a severe side effect."""
+        return self.clinical.advance(states, settings, days)
+
+    def rate_off(self, state: State) -> float:
+        """True seizures per day in the long run when nothing is stimulated."""
+        return self.clinical.rate_off(state)
+
+    def log_multipliers(self, state: State, settings: Sequence[Setting]) -> Floats:
+        """The true log multiplier of the rate that each setting leads to in the long run."""
+        return self.clinical.log_multipliers(state, settings)
+
+    def is_unsafe(self, state: State, settings: Sequence[Setting]) -> Booleans:
+        """Whether each setting truly gives moderate or worse side effects on too many days."""
+        return self.clinical.is_unsafe(state, settings)
+
+
+def with_mass(state: State, n_sites: int) -> State:
+    """The same patient with the response of a mass of their own."""
+
+    def luck(trait: MassTrait, n_draws: int = 1) -> Floats:
+        draws = (int(trait) << SITE_BITS) + np.arange(n_draws)
+        return uniforms(state.seed, state.patient, 0, Purpose.TRAITS, draws)
+
+    def value(trait: MassTrait) -> float:
+        return float(TRAITS[trait].quantile(luck(trait))[0])
+
+    coupling = TRAITS[MassTrait.SITE_COUPLING].quantile(luck(MassTrait.SITE_COUPLING, n_sites))
+    coupling[int(luck(MassTrait.BEST_SITE)[0] * n_sites)] = 1.0
+    before = state.parameters.response
+    response = MassResponse(
+        mass=list(MASSES)[int(luck(MassTrait.MASS)[0] * len(MASSES))],
+        site_coupling=tuple(coupling.tolist()),
+        recruitment_ua=value(MassTrait.RECRUITMENT_UA),
+        leak_scale=value(MassTrait.LEAK_SCALE),
+        reach=value(MassTrait.REACH),
+        chronaxie_us=state.parameters.tolerance.chronaxie_us,
+        wash_in_days=before.wash_in_days,
+        carry_over_days=before.carry_over_days,
+    )
+    return replace(state, parameters=replace(state.parameters, response=response))
