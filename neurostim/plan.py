@@ -159,7 +159,7 @@ def _candidates(design: Design, envelope: Envelope) -> tuple[Setting, ...]:
     that breaks a coupled limit, such as charge, is left out.
     """
     for name in ("site", "amplitude_ua", "frequency_hz", "pulse_width_us"):
-        _check_ticks(name, getattr(design.settings, name), envelope)
+        _check_ticks(f"settings.{name}", name, getattr(design.settings, name), envelope)
     for cycle in design.settings.cycles:
         if cycle.mode not in envelope.modes:
             raise InputError(
@@ -167,21 +167,19 @@ def _candidates(design: Design, envelope: Envelope) -> tuple[Setting, ...]:
                 f"{', '.join(envelope.modes)}"
             )
         if cycle.mode is not Mode.CONTINUOUS:
-            _check_ticks("on_ms", (cycle.on_ms,), envelope)
-            _check_ticks("off_ms", (cycle.off_ms,), envelope)
+            for name in ("on_ms", "off_ms"):
+                _check_ticks(f"settings.cycles: {name}", name, (getattr(cycle, name),), envelope)
     candidates = tuple(s for s in design.settings.space() if is_deliverable(s, envelope))
     if len(candidates) < 2:
         raise InputError(f"settings: the envelope {envelope.name} delivers none of them")
     return candidates
 
 
-def _check_ticks(name: str, ticks: tuple[int, ...], envelope: Envelope) -> None:
+def _check_ticks(key: str, name: str, ticks: tuple[int, ...], envelope: Envelope) -> None:
     known = envelope.sites if name == "site" else getattr(envelope, name)
     for tick in ticks:
         if tick not in known:
-            raise InputError(
-                f"settings.{name} = {tick}: the envelope {envelope.name} has {_listed(known)}"
-            )
+            raise InputError(f"{key} = {tick}: the envelope {envelope.name} has {_listed(known)}")
 
 
 def _listed(ticks: tuple[int, ...]) -> str:

@@ -3,8 +3,8 @@
     python -m patient_models.bistable TABLE.csv
 
 The mass is the normal form of a subcritical Hopf bifurcation, in which a quiet state and a seizure
-are stable side by side and noise carries one into the other (Kalitzin et al. 2010, Neurocomputing
-73; Benjamin et al. 2012, J Math Neurosci 2:1):
+are stable side by side and noise carries one into the other (Benjamin et al. 2012, J Math Neurosci
+2:1):
 
     dz = rate [(excitability - 1) z + 2 z |z|^2 - z |z|^4] dt + i omega z dt + noise dW
 
@@ -13,8 +13,9 @@ exceeds a threshold, it recruits inhibition, which leaks away between pulses and
 excitability, saturating. That is all; what follows from it, and is written nowhere, is a threshold
 in frequency, benefit that saturates, a window of amplitudes that closes at high frequencies, and
 harm near the mass's own frequency. How many times a seizure begins per second, against no
-stimulation, is tabulated over amplitude and frequency. The equations are the cited ones; the
-numbers below are assumptions, chosen by looking at the surface once.
+stimulation, is tabulated over amplitude and frequency. The bistable mass is the cited one; kicks,
+inhibition and all numbers below are assumptions. The numbers were picked among half a dozen sets by
+looking at the surfaces, for one whose benefit is neither nothing nor everything.
 """
 
 import csv
@@ -86,8 +87,9 @@ def seizures_per_s(mass: Mass, amplitude: Floats, frequency_hz: Floats) -> Float
 def log_rate_ratios(mass: Mass) -> Floats:
     """Log ratios to no stimulation, amplitudes x frequencies, and 0 where the amplitude is 0.
 
-    A count of zero is counted as half a seizure. With some 800 seizures without stimulation, the
-    standard error of an entry is about 0.04 near 0 and 0.1 at the deepest.
+    A count of zero is counted as half a seizure. An entry's standard error follows from its Poisson
+    count n, one over the root of n: there are some 750 seizures without stimulation, so it is about
+    0.04 near 0, and 0.13 at a log ratio of -2.5.
     """
     grid = np.array([(a, f) for a in AMPLITUDES[1:] for f in FREQUENCIES_HZ])
     rates = seizures_per_s(mass, grid[:, 0], grid[:, 1].astype(float))

@@ -57,6 +57,8 @@ class Reading:
         for name in self.columns:
             if name not in FIELDS:
                 raise InputError(f"--map {name}=...: one of {', '.join(FIELDS)} was expected")
+        if "count" in self.columns and {"onset", "kind"} & set(self.columns):
+            raise InputError("--map: onset and kind belong to a row per event, which has no count")
         is_dated = "date" in self.columns or ("onset" in self.columns and self.start)
         if self.columns.get("count") != EVERY_DATE and not is_dated:
             raise InputError(
@@ -148,8 +150,8 @@ def _finished(diaries: Diaries, path: Path) -> tuple[Diary, ...]:
 
 def _rows_of_days(path: Path, reading: Reading) -> Diaries:
     """One row per day; where rows name no kind of seizure, a day that comes twice is a mistake."""
-    kinds = [c for c in ("patient", "date") if c in reading.columns]
-    columns = [reading.columns[c] for c in kinds] + list(reading.count_columns)
+    keys = [heading for name, heading in reading.columns.items() if name != "count"]
+    columns = [*keys, *reading.count_columns]
     diaries: Diaries = {}
     seen: dict[tuple[str, date, tuple[str, ...]], int] = {}
     for line, row in rows_of(path, columns, delimiter_of(path)):

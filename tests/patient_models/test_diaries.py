@@ -145,6 +145,8 @@ def test_a_name_that_would_run_in_a_spreadsheet_is_refused(tmp_path, name):
         ({"columns": DAILY, "timezone": "Mars/Olympus"}, "Mars/Olympus"),
         ({"columns": DAILY, "longest_silence_days": 0}, "1 day or more"),
         ({"columns": {"onset": "onset"}, "start": "noon"}, "--start noon"),
+        ({"columns": {**DAILY, "onset": "onset"}}, "a row per event"),
+        ({"columns": {**DAILY, "kind": "kind"}}, "a row per event"),
     ],
 )
 def test_a_reading_that_cannot_be_is_refused(options, sentence):

@@ -46,7 +46,7 @@ def test_the_script_makes_the_shipped_table(tmp_path):
 
 
 def test_the_surface_has_the_features_that_no_formula_gave_it():
-    # Entries near 0 have a standard error of about 0.06, so 0.25 is four of them.
+    # Entries near 0 have a standard error of about 0.04, so 0.25 is six of them.
     for mass in MASSES:
         below_threshold = [entry(mass, 0.5, f) for f in FREQUENCIES_HZ]
         assert np.abs(below_threshold).max() < 0.25
