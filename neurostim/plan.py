@@ -7,7 +7,15 @@ from typing import Any
 
 from neurostim.controllers import Context, Controller, build_controller
 from neurostim.storage import digest
-from patient_models import MODELS, Baselines, Device, Model, read_baselines, thall_vail
+from patient_models import (
+    MODELS,
+    Baselines,
+    Device,
+    Enrolment,
+    Model,
+    read_baselines,
+    thall_vail,
+)
 from protocols import InputError, Mode, Setting
 from protocols.design import Design
 from safety import Envelope, envelope_text, is_deliverable, load_envelope
@@ -34,6 +42,14 @@ class Plan:
     seed: int
     compute: str
     block_size: int
+
+    @property
+    def enrolment(self) -> Enrolment:
+        """Whom the trial enrols; they expect to be treated from the end of the baseline on."""
+        return Enrolment(
+            written_rate_per_day=self.baselines,
+            expectation_day=self.design.schedule.baseline_days,
+        )
 
     @property
     def context(self) -> Context:

@@ -156,7 +156,7 @@ def run_shard(plan: Plan, shard: Shard, folder: Path, key: str) -> Iterator[int]
         device=plan.device,
         seed=plan.seed,
         patients=list(shard.patients),
-        baselines=plan.baselines,
+        enrolment=plan.enrolment,
     )
     truths = [truth_of(plan.model, state, plan.candidates) for state in states]
     if shard.arm == 0:

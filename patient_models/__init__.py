@@ -9,6 +9,7 @@ from patient_models.baselines import read_baselines as read_baselines
 from patient_models.baselines import thall_vail as thall_vail
 from patient_models.clinical import Clinical as Clinical
 from patient_models.device_check import Device as Device
+from patient_models.enrolment import Enrolment as Enrolment
 from patient_models.mechanistic import Mechanistic as Mechanistic
 from patient_models.model import DeviceState as DeviceState
 from patient_models.model import Event as Event

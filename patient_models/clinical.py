@@ -1,14 +1,15 @@
 """The clinical family: the law and the response are formulas that follow the literature."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from patient_models import event_engine, population
 from patient_models.arrays import Booleans, Floats
-from patient_models.baselines import Baselines
 from patient_models.device_check import Device
 from patient_models.doses import Doses, doses_of
+from patient_models.enrolment import Enrolment
+from patient_models.law import Carried
 from patient_models.model import DeviceState, Outcome, State
 from patient_models.population import DRUG_RESISTANT, Population
 from protocols import OFF, Setting
@@ -34,20 +35,18 @@ class Clinical:
         device: Device,
         seed: int,
         patients: Sequence[int],
-        baselines: Baselines | None = None,
+        enrolment: Enrolment | None = None,
     ) -> tuple[State, ...]:
-        """These patients on day 0; with `baselines`, what they write when off is resampled."""
-        people = self.population
-        if baselines is not None:
-            people = replace(people, written_rate_per_day=baselines)
-        drawn = population.draw(people, seed, patients, device.n_sites)
+        """These patients on day 0 of a trial that enrols them so."""
+        drawn = population.draw(self.population, seed, patients, device.n_sites, enrolment)
         return tuple(
             State(
                 patient=patient,
                 seed=seed,
                 parameters=parameters,
                 day=0,
-                effect=0.0,
+                carried=Carried(),
+                pending=(),
                 setting=OFF,
                 device=DeviceState(device=device),
             )
@@ -65,11 +64,11 @@ class Clinical:
 
     def rate_off(self, state: State) -> float:
         """True seizures per day in the long run when nothing is stimulated."""
-        return state.parameters.background.base_rate_per_day
+        return float(state.parameters.background.base_rate_per_day)
 
     def log_multipliers(self, state: State, settings: Sequence[Setting]) -> Floats:
-        """The log multiplier of the seizure rate that each setting leads to in the long run."""
-        return state.parameters.response.steady_effects(doses_of_list(tuple(settings)))
+        """The log multiplier of the seizure rate that each setting leads to within months."""
+        return state.parameters.response.steady(doses_of_list(tuple(settings))).log_multiplier
 
     def is_unsafe(self, state: State, settings: Sequence[Setting]) -> Booleans:
         """Whether each setting truly gives moderate or worse side effects on too many days."""

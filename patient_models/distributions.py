@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import betaincinv, ndtri
+from scipy.special import betaincinv, expit, logit, ndtri
 
 from patient_models.arrays import Floats
 from patient_models.ranges import check_range
@@ -51,6 +51,41 @@ class LogNormal:
         """The values below which these shares of the population lie."""
         values = self.median * np.exp(self.log_sd * ndtri(uniform))
         return np.clip(values, self.lowest, self.highest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normal:
+    """A normal trait."""
+
+    mean: float
+    sd: float
+
+    def __post_init__(self) -> None:
+        check_range("mean", self.mean)
+        check_range("sd", self.sd, lowest=0)
+
+    def quantile(self, uniform: Floats) -> Floats:
+        """The values below which these shares of the population lie."""
+        return np.asarray(self.mean + self.sd * ndtri(uniform))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogitNormal:
+    """A share of which the logit is normal, with its upper extreme moved to a limit."""
+
+    median: float
+    logit_sd: float
+    highest: float
+
+    def __post_init__(self) -> None:
+        check_range("median", self.median, above=0, highest=self.highest)
+        check_range("logit_sd", self.logit_sd, lowest=0)
+        check_range("highest", self.highest, above=0, highest=1)
+
+    def quantile(self, uniform: Floats) -> Floats:
+        """The values below which these shares of the population lie."""
+        values = expit(logit(self.median) + self.logit_sd * ndtri(uniform))
+        return np.minimum(values, self.highest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

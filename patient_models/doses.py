@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from patient_models.arrays import Booleans, Counts, Floats
-from protocols import Setting
+from patient_models.arrays import Booleans, Counts, Floats, Number
+from protocols import Mode, Setting
 
 REFERENCE_PULSE_WIDTH_US = 90.0
 """Amplitudes are stated at the pulse width of the SANTE trial (Fisher 2010, Epilepsia 51:899)."""
@@ -27,8 +27,9 @@ class Doses:
     frequency_hz: Floats
     pulse_width_us: Floats
     duty: Floats
+    is_responsive: Booleans
 
-    def equivalent_ua(self, chronaxie_us: float) -> Floats:
+    def equivalent_ua(self, chronaxie_us: Number) -> Floats:
         """The amplitude at the reference pulse width that excites the same axons, 0 when off.
 
         Weiss's law of strength and duration: the threshold current is rheobase * (1 + chronaxie /
@@ -36,7 +37,9 @@ class Doses:
         Neurophysiol 115:2431).
         """
         reference = 1 + chronaxie_us / REFERENCE_PULSE_WIDTH_US
-        return self.amplitude_ua * (reference / (1 + chronaxie_us / self.pulse_width_us))
+        return np.asarray(
+            self.amplitude_ua * (reference / (1 + chronaxie_us / self.pulse_width_us))
+        )
 
 
 def doses_of(settings: Sequence[Setting]) -> Doses:
@@ -48,6 +51,7 @@ def doses_of(settings: Sequence[Setting]) -> Doses:
         frequency_hz=column(max(setting.frequency_hz, 1) for setting in settings),
         pulse_width_us=column(max(setting.pulse_width_us, 1) for setting in settings),
         duty=column(setting.duty for setting in settings),
+        is_responsive=np.array([s.mode is Mode.RESPONSIVE for s in settings], dtype=np.bool_),
     )
 
 

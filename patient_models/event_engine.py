@@ -14,10 +14,11 @@ from simpy import Environment, Timeout
 from patient_models.arrays import Booleans, Counts, Floats
 from patient_models.delivery import device_after, telemetry_of
 from patient_models.device_check import delivered
-from patient_models.law import effect_after
-from patient_models.luck import Luck, luck_between
+from patient_models.law import Carried, carried_after, log_multiplier
+from patient_models.luck import Luck, luck_between, on_grid
 from patient_models.model import Event, Kind, Outcome, State
-from patient_models.response import steady_effect
+from patient_models.randomness import Purpose, uniforms
+from patient_models.response import Steady, steady_of
 from patient_models.side_effects import daily_probabilities
 from protocols import SEVERE_GRADE, Observation, Setting, Telemetry
 
@@ -103,18 +104,24 @@ def advance(state: State, setting: Setting, days: int) -> Outcome:
     if days < 1:
         raise ValueError(f"days = {days}: 1 or more was expected")
     setting, n_incidents = delivered(state.device.device, setting)
-    target = steady_effect(state.parameters.response, setting)
+    response = state.parameters.response
+    steady = steady_of(response, setting)
     epoch = Epoch(state.day, days)
-    live(epoch, state, setting, target)
+    pending = live(epoch, state, setting, steady)
     telemetry = telemetry_of(state.device.device, setting, epoch.days, n_incidents)
-    effect = effect_after(state.effect, target, state.parameters.response, epoch.days)
+    carried = carried_after(state.carried, steady, response, epoch.days)
     return Outcome(
         state=State(
             patient=state.patient,
             seed=state.seed,
             parameters=state.parameters,
             day=epoch.stop_day,
-            effect=float(effect),
+            carried=Carried(
+                high=np.asarray(carried.high).item(),
+                low=np.asarray(carried.low).item(),
+                progress=np.asarray(carried.progress).item(),
+            ),
+            pending=pending,
             setting=setting,
             device=device_after(state.device, telemetry),
         ),
@@ -124,8 +131,13 @@ def advance(state: State, setting: Setting, days: int) -> Outcome:
     )
 
 
-def live(epoch: Epoch, state: State, setting: Setting, target: float) -> None:
-    """Run one epoch: of all that luck holds ready, what happens under this setting."""
+def live(
+    epoch: Epoch, state: State, setting: Setting, steady: Steady
+) -> tuple[tuple[float, bool], ...]:
+    """Run one epoch: of all that luck holds ready, what happens under this setting.
+
+    Returns the later seizures of chains that began before the epoch ended.
+    """
     parameters = state.parameters
     luck = luck_between(
         parameters.background,
@@ -135,15 +147,33 @@ def live(epoch: Epoch, state: State, setting: Setting, target: float) -> None:
         epoch.start_day,
         epoch.stop_day,
     )
-    elapsed_days = luck.time_day - state.day
-    effect = effect_after(state.effect, target, parameters.response, elapsed_days)
-    is_seizure = effect > luck.least_effect
+    noon = np.arange(epoch.start_day, epoch.stop_day) + 0.5
+    effect = log_multiplier(
+        carried_after(state.carried, steady, parameters.response, noon - state.day),
+        steady.harm,
+        parameters.response.progression,
+        luck.risk,
+        parameters.course.log_effect(noon),
+    )
+    parent_day = np.repeat(np.arange(epoch.days), np.diff(luck.first_event))
+    is_seizure = effect[parent_day] > luck.least_effect
+    from_before = np.array(state.pending, dtype=np.float64).reshape(-1, 2)
+    began_day = np.concatenate((np.full(len(from_before), -1), parent_day[is_seizure]))
+    time_day = np.concatenate((from_before[:, 0], luck.time_day[is_seizure]))
+    is_noted = np.concatenate((from_before[:, 1] > 0, luck.is_noted[is_seizure]))
+    order = np.argsort(time_day, kind="stable")
+    began_day, time_day, is_noted = began_day[order], time_day[order], is_noted[order]
+    n_now = int(np.searchsorted(time_day, epoch.stop_day))
+    day = time_day[:n_now].astype(np.int64) - epoch.start_day
     grades = grades_of(luck, daily_probabilities(parameters.tolerance, setting))
-    is_felt = grades > 0
+    felt_days = epoch.start_day + np.flatnonzero(grades)
+    felt_mark = uniforms(state.seed, state.patient, felt_days, Purpose.SIDE_EFFECT)
     start = epoch.clock.process
-    start(epoch.seizures(luck.time_day[is_seizure], luck.is_written[is_seizure]))
-    start(epoch.side_effects(luck.side_effect_day[is_felt], grades[is_felt]))
+    start(epoch.seizures(time_day[:n_now], is_noted[:n_now] & luck.is_recorded[day]))
+    start(epoch.side_effects(felt_days + on_grid(felt_mark), grades[grades > 0]))
     epoch.clock.run(until=start(epoch.diary(luck.is_recorded)))
+    is_pending = (began_day < epoch.days) & (time_day >= epoch.stop_day)
+    return tuple(zip(time_day[is_pending].tolist(), is_noted[is_pending].tolist(), strict=True))
 
 
 def pairs(times_day: Floats, marks: NDArray[Any]) -> Iterable[tuple[float, Any]]:

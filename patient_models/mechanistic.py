@@ -17,18 +17,24 @@ from io import StringIO
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
 
-from patient_models.arrays import Booleans, Floats
-from patient_models.baselines import Baselines
+from patient_models.arrays import Booleans, Floats, Number
 from patient_models.bistable import AMPLITUDES, FREQUENCIES_HZ, MASSES
 from patient_models.clinical import Clinical
 from patient_models.device_check import Device
 from patient_models.distributions import Distribution, LogNormal, Uniform
 from patient_models.doses import Doses
+from patient_models.enrolment import Enrolment
 from patient_models.model import Outcome, State
 from patient_models.population import SITE_BITS
 from patient_models.randomness import Purpose, uniforms
 from patient_models.ranges import check_range
-from patient_models.response import DUTY_EXPONENT, MAXIMAL_LOG_HARM
+from patient_models.response import (
+    MAXIMAL_LOG_HARM,
+    RESPONSIVE_DUTY,
+    Steady,
+    at_site,
+    duty_share,
+)
 from protocols import Setting
 
 
@@ -66,9 +72,11 @@ class MassResponse:
     recruitment_ua: float
     leak_scale: float
     reach: float
-    chronaxie_us: float
-    wash_in_days: float
-    carry_over_days: float
+    chronaxie_us: Number
+    wash_in_days: Number
+    carry_over_days: Number
+    progression: Number
+    sensitivity: Number
 
     def __post_init__(self) -> None:
         if self.mass not in MASSES:
@@ -77,20 +85,25 @@ class MassResponse:
         check_range("leak_scale", self.leak_scale, above=0)
         check_range("reach", self.reach, lowest=0, highest=1)
 
-    def steady_effects(self, doses: Doses) -> Floats:
-        """The log multiplier of the rate that each dose leads to; exactly 0 when off.
+    def steady(self, doses: Doses) -> Steady:
+        """What each dose leads to; exactly nothing when off.
 
-        Cycling weakens an effect as in the clinical family, and no dose exceeds
-        `MAXIMAL_LOG_HARM`.
+        Cycling weakens an effect as in the clinical family. A benefit belongs to both modes alike,
+        so that it does not depend on the state of risk.
         """
-        reached = (
-            doses.equivalent_ua(self.chronaxie_us) * np.asarray(self.site_coupling)[doses.site]
-        )
+        reached = doses.equivalent_ua(self.chronaxie_us) * at_site(self.site_coupling, doses.site)
         frequency_hz = np.maximum(doses.frequency_hz, 1) * self.leak_scale
         in_mass = log_rate_ratio(self.mass, reached / self.recruitment_ua, frequency_hz)
-        in_mass = np.minimum(in_mass * doses.duty**DUTY_EXPONENT, 20.0)
-        everywhere = np.log(1 - self.reach + self.reach * np.exp(in_mass))
-        return np.where(doses.is_on, np.minimum(everywhere, MAXIMAL_LOG_HARM), 0.0)
+        duty = np.where(doses.is_responsive, RESPONSIVE_DUTY * self.sensitivity, doses.duty)
+        in_mass = np.minimum(in_mass * duty_share(duty), 20.0)
+        everywhere = np.log(1 - self.reach + self.reach * np.exp(in_mass)) * doses.is_on
+        benefit = np.maximum(-everywhere, 0)
+        return Steady(
+            high=benefit / 2,
+            low=benefit / 2,
+            harm=np.clip(everywhere, 0, MAXIMAL_LOG_HARM),
+            is_on=doses.is_on,
+        )
 
 
 def log_rate_ratio(mass: str, amplitude: Floats, frequency_hz: Floats) -> Floats:
@@ -134,10 +147,10 @@ class Mechanistic:
         device: Device,
         seed: int,
         patients: Sequence[int],
-        baselines: Baselines | None = None,
+        enrolment: Enrolment | None = None,
     ) -> tuple[State, ...]:
-        """These patients on day 0; with `baselines`, what they write when off is resampled."""
-        drawn = self.clinical.draw(device=device, seed=seed, patients=patients, baselines=baselines)
+        """These patients on day 0 of a trial that enrols them so."""
+        drawn = self.clinical.draw(device=device, seed=seed, patients=patients, enrolment=enrolment)
         return tuple(with_mass(state, device.n_sites) for state in drawn)
 
     def advance(
@@ -151,7 +164,7 @@ class Mechanistic:
         return self.clinical.rate_off(state)
 
     def log_multipliers(self, state: State, settings: Sequence[Setting]) -> Floats:
-        """The true log multiplier of the rate that each setting leads to in the long run."""
+        """The log multiplier of the seizure rate that each setting leads to within months."""
         return self.clinical.log_multipliers(state, settings)
 
     def is_unsafe(self, state: State, settings: Sequence[Setting]) -> Booleans:
@@ -181,5 +194,7 @@ def with_mass(state: State, n_sites: int) -> State:
         chronaxie_us=state.parameters.tolerance.chronaxie_us,
         wash_in_days=before.wash_in_days,
         carry_over_days=before.carry_over_days,
+        progression=before.progression,
+        sensitivity=before.sensitivity,
     )
     return replace(state, parameters=replace(state.parameters, response=response))

@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from patient_models.arrays import Booleans, Floats
-from patient_models.baselines import Baselines
 from patient_models.device_check import Device
-from patient_models.law import Parameters
+from patient_models.enrolment import Enrolment
+from patient_models.law import Carried, Parameters
 from protocols import Observation, Setting
 
 
@@ -39,26 +39,33 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
-    """The implanted device and what it has done since enrolment."""
+    """The implanted device and what it has done since enrolment.
+
+    `battery_used_mj` is what has been drawn from the battery that is in it now.
+    """
 
     device: Device
     n_incidents: int = 0
     stimulation_s: int = 0
     charge_uc: int = 0
+    battery_used_mj: int = 0
+    n_replacements: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """One patient at the start of a day: a plain value, hidden from every controller.
 
-    `effect` is the log multiplier of the seizure rate at this moment; `setting` is what ran last.
+    `carried` is what stimulation so far has left, `pending` the later seizures of chains that have
+    begun (when, and whether they are written if the day is recorded), `setting` what ran last.
     """
 
     patient: int
     seed: int
     parameters: Parameters
     day: int
-    effect: float
+    carried: Carried
+    pending: tuple[tuple[float, bool], ...]
     setting: Setting
     device: DeviceState
 
@@ -95,9 +102,9 @@ class Model(Protocol):
         device: Device,
         seed: int,
         patients: Sequence[int],
-        baselines: Baselines | None = None,
+        enrolment: Enrolment | None = None,
     ) -> tuple[State, ...]:
-        """These patients on day 0; with `baselines`, what they write when off is resampled."""
+        """These patients on day 0 of a trial that enrols them so."""
         ...
 
     def advance(
@@ -111,7 +118,7 @@ class Model(Protocol):
         ...
 
     def log_multipliers(self, state: State, settings: Sequence[Setting]) -> Floats:
-        """The log multiplier of the seizure rate that each setting leads to in the long run."""
+        """The log multiplier of the seizure rate that each setting leads to within months."""
         ...
 
     def is_unsafe(self, state: State, settings: Sequence[Setting]) -> Booleans:

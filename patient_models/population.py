@@ -4,29 +4,66 @@ Patient i of a seed is the same whatever other patients are drawn: each trait ha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from patient_models.arrays import Floats
-from patient_models.distributions import Beta, Distribution, LogNormal, Mixture, Uniform
-from patient_models.law import Background, DiaryHabits, Parameters, Rhythm
+from patient_models.distributions import (
+    Beta,
+    Distribution,
+    LogitNormal,
+    LogNormal,
+    Mixture,
+    Normal,
+    Uniform,
+)
+from patient_models.doses import REFERENCE_PULSE_WIDTH_US
+from patient_models.enrolment import Enrolment
+from patient_models.law import (
+    WEEK_DAYS,
+    Background,
+    Course,
+    DiaryHabits,
+    Parameters,
+    Rhythm,
+    TimeOfDay,
+)
 from patient_models.randomness import Purpose, uniforms
 from patient_models.ranges import check_range
 from patient_models.response import FrequencyMode, Response
 from patient_models.side_effects import Tolerance
+from patient_models.targets import TARGETS
 
-LOWEST_RATE_PER_DAY, HIGHEST_RATE_PER_DAY = 1 / 365, 50.0
-"""Assumption: true rates lie between one seizure a year and 50 a day, which bounds the work."""
+LOWEST_RATE_PER_DAY, HIGHEST_RATE_PER_DAY = 1 / 1000, 50.0
+"""Assumption: true rates lie between one seizure in three years and 50 a day."""
+
+YEAR_DAYS = 365.25
+
+REFERENCE_RATE_PER_DAY = 16 / 30
+"""A unit: the true rate at which the variances below are stated."""
+
+FAST_VARIANCE, FAST_EXPONENT = 1.4, 0.25
+SLOW_VARIANCE, SLOW_EXPONENT = 0.07, 0.55
+LARGEST_VARIANCE = 6.0
+"""Squared coefficients of variation of the day-to-day and month-to-month factors, which fall with
+the rate; fitted to the L-relationship (Goldenholz 2018, Ann Clin Transl Neurol 5:166) and to the
+dispersion of diaries (CHOCOLATES, Goldenholz and Westover 2023, Epilepsia)."""
+
+CHAIN_SLOPE, LARGEST_CHAIN_PROBABILITY = 0.9, 0.65
+"""Clusters grow with the rate: fitted to the same line, and to the share of people with clusters
+(Detyniecki 2010, Epilepsia 51:2544)."""
 
 
 class Trait(IntEnum):
     """The address of each trait, named as its field in `Population`; numbers never change."""
 
     WRITTEN_RATE_PER_DAY = 0
-    DAY_SHAPE = 1
-    CIRCADIAN_STRENGTH = 2
+    VARIABILITY = 1
+    CIRCADIAN_CONCENTRATION = 2
     CIRCADIAN_PEAK = 3
     MULTIDIEN_STRENGTH = 4
     MULTIDIEN_PEAK = 5
@@ -41,15 +78,27 @@ class Trait(IntEnum):
     HIGH_CENTRE_HZ = 14
     WORSE_MODE_WEIGHT = 15
     HIGH_IS_BETTER = 16
-    THRESHOLD_UA = 17
-    SATURATION_UA = 18
-    HARM_MARGIN_UA = 19
-    HARM_SCALE_UA = 20
+    THRESHOLD_SHARE = 17
+    WELL_PLACED = 18
+    HARM_ONSET = 19
+    PLACEBO = 20
     CHRONAXIE_US = 21
     WASH_IN_DAYS = 22
     CARRY_OVER_DAYS = 23
-    TOLERANCE_UA = 24
+    TOLERANCE_SHARE = 24
     SITE_TOLERANCE = 25
+    IMPLANT = 26
+    MULTIDIEN_PRESENT = 27
+    WEEKLY_PRESENT = 28
+    WEEKLY_STRENGTH = 29
+    WEEKLY_PEAK = 30
+    ANNUAL_PRESENT = 31
+    ANNUAL_STRENGTH = 32
+    ANNUAL_PEAK = 33
+    CHAIN_TENDENCY = 34
+    PROGRESSION = 35
+    TOLERANT = 36
+    SENSITIVITY = 37
 
 
 SITE_TRAITS = (Trait.SITE_SHARE, Trait.SITE_TOLERANCE)
@@ -64,208 +113,350 @@ class Population:
     """Distributions of the traits of patients; every shape without a source is an assumption.
 
     `written_rate_per_day` is what a patient would write when off, if no day were missed; the true
-    rate is that over the probability of writing. `Baselines` of real people are a distribution of
-    it too.
+    rate is that over the probability of writing. Thresholds and tolerances are shares of the
+    target's nominal dose, and harm begins at a multiple of the threshold.
     """
 
     written_rate_per_day: Distribution
-    day_shape: Distribution
-    circadian_strength: Distribution
+    variability: Distribution
+    circadian_concentration: Distribution
     circadian_peak: Distribution
+    multidien_share: float
     multidien_strength: Distribution
     multidien_peak: Distribution
     multidien_period_days: Distribution
+    weekly_share: float
+    weekly_strength: Distribution
+    weekly_peak: Distribution
+    annual_share: float
+    annual_strength: Distribution
+    annual_peak: Distribution
+    chain_tendency: Distribution
     writing_probability: Distribution
     missing_probability: Distribution
+    placebo: Distribution
+    implant: Distribution
     efficacy: Distribution
-    responding_share: float
+    non_responding_share: float
+    worse_share: float
+    worse_efficacy: float
+    well_placed_share: float
+    misplaced_efficacy: float
     site_share: Distribution
     high_is_better_share: float
     low_centre_hz: Distribution
-    high_centre_hz: Distribution
     low_width_octaves: float
-    high_width_octaves: float
     worse_mode_weight: Distribution
-    threshold_ua: Distribution
-    saturation_ua: Distribution
-    harm_margin_ua: Distribution
-    harm_scale_ua: Distribution
+    threshold_share: Distribution
+    saturation: float
+    harm_onset: Distribution
+    harm_scale: float
     chronaxie_us: Distribution
     wash_in_days: Distribution
     carry_over_days: Distribution
-    tolerance_ua: Distribution
+    progression: Distribution
+    tolerant_share: float
+    tolerant_progression: float
+    sensitivity: Distribution
+    tolerance_share: Distribution
     site_tolerance: Distribution
 
     def __post_init__(self) -> None:
-        for name in ("responding_share", "high_is_better_share"):
+        for name in SHARES:
             check_range(name, getattr(self, name), lowest=0, highest=1)
-        for name in ("low_width_octaves", "high_width_octaves"):
+        for name in ("low_width_octaves", "saturation", "harm_scale"):
             check_range(name, getattr(self, name), above=0)
 
+
+SHARES = (
+    "multidien_share",
+    "weekly_share",
+    "annual_share",
+    "non_responding_share",
+    "worse_share",
+    "well_placed_share",
+    "misplaced_efficacy",
+    "high_is_better_share",
+    "tolerant_share",
+)
+
+COMMUNITY_RATE = LogNormal(median=2.80 / 30, log_sd=1.25, lowest=0.03 / 30, highest=20.0)
+"""Everyone with a diary: fitted to a median of 2.7 per 30 days (Ferastraoaru 2018, Epilepsia Open
+3:364) and to the share above 4."""
 
 DRUG_RESISTANT = Population(
     # Between the baselines of the RNS (10.2 per month, Morrell 2011, Neurology 77:1295) and SANTE
     # (19.5 per month, Fisher 2010, Epilepsia 51:899) trials.
     written_rate_per_day=LogNormal(median=14 / 28, log_sd=0.8, lowest=1 / 365, highest=20.0),
-    # At 10 seizures per 30 days a shape of 0.5 adds 10 / (30 * 0.5) to a variance over mean of 1:
-    # near the median of 1.75 that CHOCOLATES (Goldenholz and Westover 2023) takes from diaries.
-    day_shape=LogNormal(median=0.5, log_sd=0.5, lowest=0.1, highest=5.0),
-    # Most patients have a circadian cycle, of very different strengths (Karoly 2018, Lancet Neurol
-    # 17:977); 0.7 is a mean resultant length of 0.33.
-    circadian_strength=LogNormal(median=0.7, log_sd=0.5, lowest=0.0001, highest=2.0),
-    circadian_peak=Uniform(lowest=0, highest=1),
-    multidien_strength=LogNormal(median=0.5, log_sd=0.5, lowest=0.0001, highest=1.5),
-    multidien_peak=Uniform(lowest=0, highest=1),
-    # Modes near 7, 15, 20 and 30 days (Baud 2018, Nat Commun 9:88; Leguia 2021, JAMA Neurol
-    # 78:454).
+    # How far both variances differ between patients of one rate: an assumption.
+    variability=LogNormal(median=1, log_sd=0.25, lowest=0.1, highest=10),
+    # 80 to 92 % of patients have a circadian cycle, of very different strengths (Karoly 2018,
+    # Lancet Neurol 17:977; Leguia 2021, JAMA Neurol 78:454).
+    circadian_concentration=LogitNormal(median=0.30, logit_sd=0.65, highest=0.75),
+    circadian_peak=UNIFORM,
+    # 60 % have a significant multidien cycle (Leguia 2021), and no test finds all; modes near 7,
+    # 15, 20 and 30 days (Baud 2018, Nat Commun 9:88). Strengths are fitted to that share.
+    multidien_share=0.75,
+    multidien_strength=LogNormal(median=0.85, log_sd=0.35, lowest=0.0001, highest=1.6),
+    multidien_peak=UNIFORM,
     multidien_period_days=Mixture(
         groups=(
-            LogNormal(median=7, log_sd=0.08, lowest=4, highest=45),
-            LogNormal(median=15, log_sd=0.08, lowest=4, highest=45),
-            LogNormal(median=20, log_sd=0.1, lowest=4, highest=45),
-            LogNormal(median=30, log_sd=0.1, lowest=4, highest=45),
+            LogNormal(median=7, log_sd=0.09, lowest=4, highest=45),
+            LogNormal(median=15, log_sd=0.09, lowest=4, highest=45),
+            LogNormal(median=20, log_sd=0.09, lowest=4, highest=45),
+            LogNormal(median=30, log_sd=0.09, lowest=4, highest=45),
         ),
-        shares=(0.15, 0.15, 0.35, 0.35),
+        shares=(0.12, 0.15, 0.28, 0.45),
     ),
+    # 7 to 39 % are called weekly, depending on the test (Karoly 2018).
+    weekly_share=0.20,
+    weekly_strength=LogNormal(median=0.25, log_sd=0.3, lowest=0.0001, highest=1.5),
+    weekly_peak=UNIFORM,
+    # 12 % have an annual cycle (Leguia 2021).
+    annual_share=0.15,
+    annual_strength=LogNormal(median=0.35, log_sd=0.3, lowest=0.0001, highest=1.5),
+    annual_peak=UNIFORM,
+    # The logit of the chance of another seizure in the chain; fitted to Detyniecki 2010.
+    chain_tendency=Normal(mean=-0.45, sd=0.8),
     # About half of all seizures are never written, from almost nobody's to everybody's (Hoppe 2007,
     # Arch Neurol 64:1595). The floor of 0.1 bounds the true rate at ten times the written one.
     writing_probability=Beta(a=1.3, b=1.5, lowest=0.1, highest=1),
-    missing_probability=Beta(a=1, b=9, lowest=0, highest=1),
-    # Tuned so that the best setting of the research envelope cuts the median patient's rate by 50
-    # to 60 %, and the best fixed one closes about half of the gap; see tests/patient_models.
-    efficacy=LogNormal(median=0.95, log_sd=0.35, lowest=0.1, highest=3.0),
-    responding_share=0.95,
+    missing_probability=Beta(a=1, b=19, lowest=0, highest=1),
+    # Placebo and implant together are 5 to 10 points beside regression to the mean in SANTE's
+    # control arm, and the dip after surgery in the sham arm of the RNS trial (Morrell 2011).
+    placebo=Normal(mean=-0.05, sd=0.12),
+    implant=Normal(mean=-0.40, sd=0.20),
+    # One number for all trials, fitted to the active arms of SANTE and RNS together.
+    efficacy=LogNormal(median=1.0, log_sd=0.5, lowest=0.1, highest=4.0),
+    non_responding_share=0.10,
+    worse_share=0.05,
+    worse_efficacy=-0.25,
+    # Well against badly placed leads differ by 10 to 25 points of median reduction.
+    well_placed_share=0.75,
+    misplaced_efficacy=0.35,
     site_share=Uniform(lowest=0, highest=0.9),
     # The better of 5 Hz and 145 Hz differs between patients; how often is an assumption.
-    high_is_better_share=0.6,
-    low_centre_hz=LogNormal(median=5, log_sd=0.3, lowest=2, highest=20),
-    high_centre_hz=LogNormal(median=145, log_sd=0.15, lowest=60, highest=250),
+    high_is_better_share=0.65,
+    low_centre_hz=LogNormal(median=5, log_sd=0.1, lowest=2, highest=20),
     low_width_octaves=1.0,
-    high_width_octaves=0.6,
-    worse_mode_weight=Uniform(lowest=0.1, highest=0.9),
-    threshold_ua=LogNormal(median=1500, log_sd=0.35, lowest=300, highest=5000),
-    saturation_ua=LogNormal(median=800, log_sd=0.3, lowest=200, highest=3000),
-    harm_margin_ua=LogNormal(median=3000, log_sd=0.4, lowest=1000, highest=10_000),
-    harm_scale_ua=LogNormal(median=3200, log_sd=0.3, lowest=500, highest=8000),
+    worse_mode_weight=Uniform(lowest=0.2, highest=0.9),
+    threshold_share=LogNormal(median=0.55, log_sd=0.35, lowest=0.1, highest=2.0),
+    saturation=0.5,
+    harm_onset=LogNormal(median=3.5, log_sd=0.25, lowest=1.5, highest=10),
+    harm_scale=2.0,
     # Of the order of the chronaxies of myelinated axons (Ranck 1975, Brain Res 98:417).
     chronaxie_us=LogNormal(median=130, log_sd=0.3, lowest=30, highest=500),
-    # Assumption until the response is fitted to the trials' months: changes take weeks to show.
-    wash_in_days=LogNormal(median=7, log_sd=0.3, lowest=2, highest=30),
-    carry_over_days=LogNormal(median=10, log_sd=0.3, lowest=2, highest=40),
-    tolerance_ua=LogNormal(median=5500, log_sd=0.3, lowest=1500, highest=20_000),
+    # Changes of setting take weeks to show, and effects weeks to fade.
+    wash_in_days=LogNormal(median=18, log_sd=0.3, lowest=5, highest=60),
+    carry_over_days=LogNormal(median=25, log_sd=0.3, lowest=5, highest=90),
+    # Benefit keeps growing from the blinded months to year 7 in both trials; a few habituate.
+    progression=LogNormal(median=2.2, log_sd=0.4, lowest=0.2, highest=8.0),
+    tolerant_share=0.10,
+    tolerant_progression=-0.5,
+    sensitivity=Beta(a=2, b=1.5, lowest=0.5, highest=1),
+    tolerance_share=LogNormal(median=2.0, log_sd=0.3, lowest=0.5, highest=8),
     site_tolerance=LogNormal(median=1, log_sd=0.2, lowest=0.5, highest=2),
 )
 """People who enter device trials."""
 
 
 def draw(
-    population: Population, seed: int, patients: Sequence[int], n_sites: int
+    population: Population,
+    seed: int,
+    patients: Sequence[int],
+    n_sites: int,
+    enrolment: Enrolment | None = None,
 ) -> tuple[Parameters, ...]:
     """The hidden parameters of these patients, in their order, with `n_sites` sites each.
 
     Raises `ValueError` for an index outside 32 bits, or a number of sites outside 1 to 256.
     """
-    if not 1 <= n_sites <= 1 << SITE_BITS:
-        raise ValueError(f"n_sites = {n_sites}: 1 to {1 << SITE_BITS} was expected")
     if not patients:
         return ()
-    values = shared_traits(population, seed, patients)
-    site_share = population.site_share.quantile(luck(seed, patients, Trait.SITE_SHARE, n_sites))
-    site_tolerance = population.site_tolerance.quantile(
-        luck(seed, patients, Trait.SITE_TOLERANCE, n_sites)
-    )
-    return tuple(
-        parameters_of(
-            population,
-            {trait: float(column[row]) for trait, column in values.items()},
-            site_share[row],
-            site_tolerance[row],
-        )
-        for row in range(len(patients))
-    )
+    columns = draw_columns(population, seed, patients, n_sites, enrolment)
+    return tuple(row_of(columns, row) for row in range(len(patients)))
 
 
-def luck(seed: int, patients: Sequence[int], trait: Trait, n_draws: int) -> Floats:
-    """The uniform numbers behind one trait: patients x draws."""
-    draws = (int(trait) << SITE_BITS) + np.arange(n_draws)
-    return uniforms(seed, np.asarray(patients)[:, np.newaxis], 0, Purpose.TRAITS, draws)
-
-
-def shared_traits(
-    population: Population, seed: int, patients: Sequence[int]
-) -> dict[Trait, Floats]:
-    """Every trait that a patient has once, a column each; chances stay uniform."""
-    columns = {}
-    for trait in Trait:
-        if trait not in SITE_TRAITS:
-            uniform = luck(seed, patients, trait, 1)[:, 0]
-            distribution = getattr(population, trait.name.lower(), UNIFORM)
-            columns[trait] = distribution.quantile(uniform)
-    return columns
-
-
-def parameters_of(
-    population: Population, values: dict[Trait, float], site_share: Floats, site_tolerance: Floats
+def draw_columns(
+    population: Population,
+    seed: int,
+    patients: Sequence[int],
+    n_sites: int,
+    enrolment: Enrolment | None = None,
 ) -> Parameters:
-    """One patient's parameters from the values of their traits."""
+    """The same as columns, one row per patient."""
+    if not 1 <= n_sites <= 1 << SITE_BITS:
+        raise ValueError(f"n_sites = {n_sites}: 1 to {1 << SITE_BITS} was expected")
+    enrolment = enrolment or Enrolment()
+    if enrolment.written_rate_per_day is not None:
+        population = replace(population, written_rate_per_day=enrolment.written_rate_per_day)
+    values: dict[Trait, Floats] = {
+        trait: drawn(population, seed, patients, trait, n_sites if trait in SITE_TRAITS else 1)
+        for trait in Trait
+        if trait is not Trait.HIGH_CENTRE_HZ
+    }
+    target = TARGETS[enrolment.target]
+    values[Trait.HIGH_CENTRE_HZ] = target.high_centre_hz.quantile(
+        luck(seed, patients, Trait.HIGH_CENTRE_HZ, 1)[:, 0]
+    )
     return Parameters(
-        background=background_of(values),
-        response=response_of(population, values, site_share),
+        background=background_of(population, values),
+        response=response_of(population, values, enrolment),
         tolerance=Tolerance(
-            site_ua=tuple((values[Trait.TOLERANCE_UA] * site_tolerance).tolist()),
+            site_ua=nominal_ua(values, enrolment)[:, np.newaxis]
+            * values[Trait.TOLERANCE_SHARE][:, np.newaxis]
+            * values[Trait.SITE_TOLERANCE],
             chronaxie_us=values[Trait.CHRONAXIE_US],
         ),
         diary=DiaryHabits(
             writing_probability=values[Trait.WRITING_PROBABILITY],
             missing_probability=values[Trait.MISSING_PROBABILITY],
         ),
+        course=Course(
+            placebo=values[Trait.PLACEBO],
+            implant=values[Trait.IMPLANT] * target.implant_share,
+            expectation_day=enrolment.expectation_day,
+            implant_day=enrolment.implant_day,
+        ),
     )
 
 
-def background_of(values: dict[Trait, float]) -> Background:
-    """How this patient's seizures come when nothing is stimulated."""
-    true_rate_per_day = values[Trait.WRITTEN_RATE_PER_DAY] / values[Trait.WRITING_PROBABILITY]
+def row_of(columns: Any, row: int) -> Any:
+    """One row of columns of parameters, as plain numbers and tuples."""
+    if isinstance(columns, np.ndarray):
+        return float(columns[row]) if columns.ndim == 1 else tuple(columns[row].tolist())
+    if not is_dataclass(columns) or isinstance(columns, type):
+        return columns
+    parts = {each.name: row_of(getattr(columns, each.name), row) for each in fields(columns)}
+    return type(columns)(**parts)
+
+
+def luck(seed: int, patients: Sequence[int], trait: int, n_draws: int) -> Floats:
+    """The uniform numbers behind one trait: patients x draws."""
+    draws = (int(trait) << SITE_BITS) + np.arange(n_draws)
+    rows = np.asarray(patients, dtype=np.int64)[:, np.newaxis]
+    return uniforms(seed, rows, 0, Purpose.TRAITS, draws)
+
+
+def drawn(
+    population: Population, seed: int, patients: Sequence[int], trait: Trait, n_draws: int
+) -> Floats:
+    """One trait of these patients, a column for each draw if there are several; chances stay."""
+    uniform = luck(seed, patients, trait, n_draws)
+    values: Floats = getattr(population, trait.name.lower(), UNIFORM).quantile(uniform)
+    return values if trait in SITE_TRAITS else values[:, 0]
+
+
+def background_of(population: Population, values: dict[Trait, Floats]) -> Background:
+    """How these patients' seizures come when nothing is stimulated."""
+    rate_per_day = np.clip(
+        values[Trait.WRITTEN_RATE_PER_DAY] / values[Trait.WRITING_PROBABILITY],
+        LOWEST_RATE_PER_DAY,
+        HIGHEST_RATE_PER_DAY,
+    )
+    relative_rate = rate_per_day / REFERENCE_RATE_PER_DAY
     period_days = values[Trait.MULTIDIEN_PERIOD_DAYS]
+    logit = values[Trait.CHAIN_TENDENCY] + CHAIN_SLOPE * np.log(relative_rate)
+    has_multidien = values[Trait.MULTIDIEN_PRESENT] < population.multidien_share
+    has_weekly = values[Trait.WEEKLY_PRESENT] < population.weekly_share
+    has_annual = values[Trait.ANNUAL_PRESENT] < population.annual_share
+    every = np.ones_like(rate_per_day)
     return Background(
-        base_rate_per_day=min(max(true_rate_per_day, LOWEST_RATE_PER_DAY), HIGHEST_RATE_PER_DAY),
-        day_shape=values[Trait.DAY_SHAPE],
-        circadian=Rhythm(
-            period_days=1.0,
-            strength=values[Trait.CIRCADIAN_STRENGTH],
-            peak_day=values[Trait.CIRCADIAN_PEAK],
+        base_rate_per_day=rate_per_day,
+        fast_log_sd=log_sd(
+            FAST_VARIANCE * relative_rate**-FAST_EXPONENT * values[Trait.VARIABILITY]
+        ),
+        slow_log_sd=log_sd(
+            SLOW_VARIANCE * relative_rate**-SLOW_EXPONENT * values[Trait.VARIABILITY]
+        ),
+        time_of_day=TimeOfDay(
+            concentration=values[Trait.CIRCADIAN_CONCENTRATION], peak=values[Trait.CIRCADIAN_PEAK]
         ),
         multidien=Rhythm(
             period_days=period_days,
-            strength=values[Trait.MULTIDIEN_STRENGTH],
+            strength=values[Trait.MULTIDIEN_STRENGTH] * has_multidien,
             peak_day=values[Trait.MULTIDIEN_PEAK] * period_days,
         ),
+        weekly=Rhythm(
+            period_days=every * WEEK_DAYS,
+            strength=values[Trait.WEEKLY_STRENGTH] * has_weekly,
+            peak_day=values[Trait.WEEKLY_PEAK] * WEEK_DAYS,
+        ),
+        annual=Rhythm(
+            period_days=every * YEAR_DAYS,
+            strength=values[Trait.ANNUAL_STRENGTH] * has_annual,
+            peak_day=values[Trait.ANNUAL_PEAK] * YEAR_DAYS,
+        ),
+        chain_probability=LARGEST_CHAIN_PROBABILITY * expit(logit),
     )
 
 
-def response_of(population: Population, values: dict[Trait, float], site_share: Floats) -> Response:
-    """How this patient responds: the best site has the whole efficacy, any other its share."""
-    responds = values[Trait.RESPONDING] < population.responding_share
-    site_efficacy = values[Trait.EFFICACY] * site_share
-    site_efficacy[int(values[Trait.BEST_SITE] * len(site_share))] = values[Trait.EFFICACY]
+def log_sd(variance: Floats) -> Floats:
+    """The SD of a log-normal factor whose squared coefficient of variation saturates smoothly."""
+    return np.sqrt(np.log1p(variance / (1 + variance / LARGEST_VARIANCE)))
+
+
+def nominal_ua(values: dict[Trait, Floats], enrolment: Enrolment) -> Floats:
+    """The target's nominal dose in each patient, as an equivalent amplitude, see `Doses`."""
+    target = TARGETS[enrolment.target]
+    chronaxie_us = values[Trait.CHRONAXIE_US]
+    at_reference = 1 + chronaxie_us / REFERENCE_PULSE_WIDTH_US
+    at_nominal = 1 + chronaxie_us / target.nominal_pulse_width_us
+    return np.asarray(target.nominal_ua * at_reference / at_nominal)
+
+
+def response_of(
+    population: Population, values: dict[Trait, Floats], enrolment: Enrolment
+) -> Response:
+    """How these patients respond to stimulation."""
+    target = TARGETS[enrolment.target]
     high_is_better = values[Trait.HIGH_IS_BETTER] < population.high_is_better_share
     worse_weight = values[Trait.WORSE_MODE_WEIGHT]
+    threshold_ua = values[Trait.THRESHOLD_SHARE] * nominal_ua(values, enrolment)
+    is_tolerant = values[Trait.TOLERANT] < population.tolerant_share
+    every = np.ones_like(threshold_ua)
     return Response(
-        site_efficacy=tuple((site_efficacy * responds).tolist()),
+        site_efficacy=target.efficacy_share * site_efficacy(population, values),
         low_mode=FrequencyMode(
             centre_hz=values[Trait.LOW_CENTRE_HZ],
-            width_octaves=population.low_width_octaves,
-            weight=worse_weight if high_is_better else 1.0,
+            width_octaves=every * population.low_width_octaves,
+            weight=np.where(high_is_better, worse_weight, 1.0),
         ),
         high_mode=FrequencyMode(
             centre_hz=values[Trait.HIGH_CENTRE_HZ],
-            width_octaves=population.high_width_octaves,
-            weight=1.0 if high_is_better else worse_weight,
+            width_octaves=every * target.high_width_octaves,
+            weight=np.where(high_is_better, 1.0, worse_weight),
         ),
-        threshold_ua=values[Trait.THRESHOLD_UA],
-        saturation_ua=values[Trait.SATURATION_UA],
-        harm_onset_ua=values[Trait.THRESHOLD_UA] + values[Trait.HARM_MARGIN_UA],
-        harm_scale_ua=values[Trait.HARM_SCALE_UA],
+        threshold_ua=threshold_ua,
+        saturation_ua=population.saturation * threshold_ua,
+        harm_onset_ua=values[Trait.HARM_ONSET] * threshold_ua,
+        harm_scale_ua=population.harm_scale * threshold_ua,
         chronaxie_us=values[Trait.CHRONAXIE_US],
         wash_in_days=values[Trait.WASH_IN_DAYS],
         carry_over_days=values[Trait.CARRY_OVER_DAYS],
+        progression=np.where(
+            is_tolerant, population.tolerant_progression, values[Trait.PROGRESSION]
+        ),
+        sensitivity=values[Trait.SENSITIVITY],
     )
+
+
+def site_efficacy(population: Population, values: dict[Trait, Floats]) -> Floats:
+    """What each site can do: patients x sites.
+
+    Site 0 is where the lead was meant to act. In a well placed lead it is the best; in a misplaced
+    one it does little, and one of the others, where there are any, is the best.
+    """
+    efficacy, chance = values[Trait.EFFICACY], values[Trait.RESPONDING]
+    responds = chance >= population.non_responding_share
+    is_worse = chance > 1 - population.worse_share
+    efficacy = np.where(is_worse, population.worse_efficacy * efficacy, efficacy * responds)
+    share = values[Trait.SITE_SHARE].copy()
+    n_sites = share.shape[1]
+    is_well_placed = values[Trait.WELL_PLACED] < population.well_placed_share
+    if n_sites > 1:
+        other = 1 + (values[Trait.BEST_SITE] * (n_sites - 1)).astype(np.int64)
+        rows = np.arange(len(share))
+        share[rows, other] = np.where(is_well_placed, share[rows, other], 1.0)
+    share[:, 0] = np.where(is_well_placed, 1.0, population.misplaced_efficacy)
+    return np.asarray(efficacy[:, np.newaxis] * share)

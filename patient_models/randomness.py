@@ -32,15 +32,20 @@ class Purpose(IntEnum):
     """
 
     TRAITS = 1
-    DAY_FACTOR = 2
-    LATENT_COUNT = 3
-    LATENT_TIME = 4
-    LATENT_ACCEPTANCE = 5
-    LATENT_WRITTEN = 6
-    DAY_RECORDED = 7
-    SIDE_EFFECT_GRADE = 8
-    SIDE_EFFECT_TIME = 9
+    WEEK = 2
+    DAY = 3
+    PARENT = 4
+    OFFSPRING = 5
+    SIDE_EFFECT = 6
     CONTROLLER = 100
+
+
+def quads(
+    seed: int, patient: ArrayLike, time: ArrayLike, purpose: ArrayLike, draw: ArrayLike = 0
+) -> list[Floats]:
+    """Four uniform numbers at each of these addresses, to 32 bits, strictly between 0 and 1."""
+    words = philox(counter_of(seed, patient, time, purpose, draw), (seed & WORD, seed >> 32))
+    return [np.asarray((each.astype(np.float64) + 0.5) * 2.0**-32) for each in words]
 
 
 def uniforms(
@@ -50,22 +55,22 @@ def uniforms(
 
     Raises `ValueError` for a seed outside 64 bits or an address outside 32 bits.
     """
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed = {seed}: 0 to 2**64 - 1 was expected")
-    counter = [
-        word(name, values)
-        for name, values in (
-            ("patient", patient),
-            ("time", time),
-            ("purpose", purpose),
-            ("draw", draw),
-        )
-    ]
+    counter = counter_of(seed, patient, time, purpose, draw)
     first, second, _, _ = philox(counter, (seed & WORD, seed >> 32))
     bits = (first << SHIFT | second) >> np.uint64(12)
     # Odd multiples of 2**-53: 53 bits, symmetric about one half, and 0 and 1 are impossible. Adding
     # one half to 53 random bits instead would round up to exactly 1.
     return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-52)
+
+
+def counter_of(
+    seed: int, patient: ArrayLike, time: ArrayLike, purpose: ArrayLike, draw: ArrayLike
+) -> list[Words]:
+    """The four words of these addresses, once the seed has been checked too."""
+    if not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed = {seed}: 0 to 2**64 - 1 was expected")
+    parts = {"patient": patient, "time": time, "purpose": purpose, "draw": draw}
+    return [word(name, values) for name, values in parts.items()]
 
 
 def word(name: str, values: ArrayLike) -> Words:

@@ -13,34 +13,67 @@ from math import log
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from patient_models.arrays import Floats
+from patient_models.arrays import Booleans, Counts, Floats, Number
 from patient_models.doses import Doses, dose_of
 from patient_models.ranges import check_range
 from protocols import Setting
 
 MAXIMAL_LOG_HARM = log(2)
-"""Stimulation at most doubles the seizure rate: an assumption, which makes thinning exact."""
+"""Nothing more than doubles the rate: an assumption, which makes thinning exact."""
 
-DUTY_EXPONENT = 0.15
-"""Assumption: 1 min on and 5 min off, as in SANTE, keeps three quarters of the benefit."""
+HALF_DUTY = 0.05
+"""Assumption: cycling at this duty keeps about half of what continuous stimulation does."""
+
+RESPONSIVE_DUTY = 0.30
+"""Assumption: stimulation at every onset does as much as cycling at this duty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Steady:
+    """What each dose leads to: log reductions by each mode, and harm as a log increase.
+
+    Reductions take weeks to build up, harm is there at once. `is_on` is 1 where any pulse is
+    delivered.
+    """
+
+    high: Floats
+    low: Floats
+    harm: Floats
+    is_on: Booleans
+
+    @property
+    def log_multiplier(self) -> Floats:
+        """The log multiplier of the rate once washed in, at ordinary risk."""
+        return np.minimum(self.harm - self.high - self.low, MAXIMAL_LOG_HARM)
 
 
 class SteadyResponse(Hashable, Protocol):
-    """What the law needs of any family's response to stimulation: a value that can be hashed."""
+    """What the law needs of any family's response: a value, of one patient or in columns."""
 
     @property
-    def wash_in_days(self) -> float:
+    def wash_in_days(self) -> Number:
         """The time constant of a benefit that builds up."""
         ...
 
     @property
-    def carry_over_days(self) -> float:
+    def carry_over_days(self) -> Number:
         """The time constant of a benefit that fades."""
         ...
 
-    def steady_effects(self, doses: Doses) -> Floats:
-        """The log multiplier that each dose leads to, at most `MAXIMAL_LOG_HARM`; 0 when off."""
+    @property
+    def progression(self) -> Number:
+        """By what share of itself a benefit grows over years on; negative when it is lost."""
+        ...
+
+    @property
+    def sensitivity(self) -> Number:
+        """The share of onsets that a responsive device detects."""
+        ...
+
+    def steady(self, doses: Doses) -> Steady:
+        """What each dose leads to in one patient, or in each of as many patients as doses."""
         ...
 
 
@@ -48,9 +81,9 @@ class SteadyResponse(Hashable, Protocol):
 class FrequencyMode:
     """A band of frequencies that works: a Gaussian in octaves around its centre, `weight` high."""
 
-    centre_hz: float
-    width_octaves: float
-    weight: float
+    centre_hz: Number
+    width_octaves: Number
+    weight: Number
 
     def __post_init__(self) -> None:
         check_range("centre_hz", self.centre_hz, above=0)
@@ -60,59 +93,61 @@ class FrequencyMode:
     def gain(self, frequency_hz: Floats) -> Floats:
         """Share of the full benefit that each of these frequencies, above 0, gives."""
         octaves = np.log2(frequency_hz / self.centre_hz) / self.width_octaves
-        return self.weight * np.exp(-0.5 * octaves**2)
+        return np.asarray(self.weight * np.exp(-0.5 * octaves**2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """One patient's response to stimulation; amplitudes are equivalent ones, see `Doses`.
 
-    `site_efficacy` is the largest log reduction of the rate that each site can give, 0 at every
-    site in a patient who does not respond.
+    `site_efficacy` is the log reduction of the rate that a saturating dose gives at each site: 0 in
+    a patient who does not respond, below 0 in one who is made worse. `sensitivity` is the share of
+    onsets that a responsive device detects.
     """
 
-    site_efficacy: tuple[float, ...]
+    site_efficacy: tuple[float, ...] | Floats
     low_mode: FrequencyMode
     high_mode: FrequencyMode
-    threshold_ua: float
-    saturation_ua: float
-    harm_onset_ua: float
-    harm_scale_ua: float
-    chronaxie_us: float
-    wash_in_days: float
-    carry_over_days: float
+    threshold_ua: Number
+    saturation_ua: Number
+    harm_onset_ua: Number
+    harm_scale_ua: Number
+    chronaxie_us: Number
+    wash_in_days: Number
+    carry_over_days: Number
+    progression: Number
+    sensitivity: Number
 
     def __post_init__(self) -> None:
-        if not self.site_efficacy:
+        if not len(self.site_efficacy):
             raise ValueError("site_efficacy = (): one or more sites were expected")
-        for efficacy in self.site_efficacy:
-            check_range("site_efficacy", efficacy, lowest=0)
+        check_range("site_efficacy", np.asarray(self.site_efficacy))
         for name in POSITIVE:
             check_range(name, getattr(self, name), above=0)
+        check_range("progression", self.progression, lowest=-1)
+        check_range("sensitivity", self.sensitivity, lowest=0, highest=1)
 
     def benefit(self, equivalent_ua: Floats) -> Floats:
         """Share of the full benefit at these amplitudes: 0 up to the threshold, then towards 1."""
         return -np.expm1(-np.maximum(equivalent_ua - self.threshold_ua, 0) / self.saturation_ua)
 
     def harm(self, equivalent_ua: Floats) -> Floats:
-        """How far benefit has turned into harm at these amplitudes, 0 to 1."""
+        """The log increase of the rate at these amplitudes: 0 up to the onset of harm."""
         excess = np.maximum(equivalent_ua - self.harm_onset_ua, 0) / self.harm_scale_ua
-        return -np.expm1(-(excess**2))
+        return np.asarray(excess**2)
 
-    def frequency_gain(self, frequency_hz: Floats) -> Floats:
-        """Share of the full benefit that each frequency above 0 gives, by the better mode."""
-        return np.maximum(self.low_mode.gain(frequency_hz), self.high_mode.gain(frequency_hz))
-
-    def steady_effects(self, doses: Doses) -> Floats:
-        """The log multiplier of the rate that each dose leads to; exactly 0 when off.
-
-        Harm displaces benefit rather than adding to it, so that no dose exceeds `MAXIMAL_LOG_HARM`.
-        """
+    def steady(self, doses: Doses) -> Steady:
+        """What each dose leads to; exactly nothing when off."""
         amplitude_ua = doses.equivalent_ua(self.chronaxie_us)
-        gain = self.frequency_gain(doses.frequency_hz) * doses.duty**DUTY_EXPONENT
-        reduction = np.asarray(self.site_efficacy)[doses.site] * gain * self.benefit(amplitude_ua)
-        harm = self.harm(amplitude_ua)
-        return np.where(doses.is_on, harm * MAXIMAL_LOG_HARM - (1 - harm) * reduction, 0.0)
+        duty = np.where(doses.is_responsive, RESPONSIVE_DUTY * self.sensitivity, doses.duty)
+        share = duty_share(duty) * doses.is_on
+        full = at_site(self.site_efficacy, doses.site) * self.benefit(amplitude_ua) * share
+        return Steady(
+            high=full * self.high_mode.gain(doses.frequency_hz),
+            low=full * self.low_mode.gain(doses.frequency_hz),
+            harm=self.harm(amplitude_ua) * share,
+            is_on=doses.is_on,
+        )
 
 
 POSITIVE = (
@@ -126,7 +161,20 @@ POSITIVE = (
 )
 
 
+def duty_share(duty: Floats) -> Floats:
+    """What a share of the time on keeps of the effect of being on always, which is 1."""
+    return np.asarray((1 + HALF_DUTY) * duty / (duty + HALF_DUTY))
+
+
+def at_site(values: ArrayLike, site: Counts) -> Floats:
+    """What belongs to these sites: of one patient, or of each row of a column of patients."""
+    table = np.asarray(values)
+    if table.ndim == 1:
+        return np.asarray(table[site])
+    return np.asarray(np.take_along_axis(table, site[:, np.newaxis], axis=1)[:, 0])
+
+
 @lru_cache(maxsize=4096)
-def steady_effect(response: SteadyResponse, setting: Setting) -> float:
-    """The log multiplier that one setting leads to in this patient."""
-    return float(response.steady_effects(dose_of(setting))[0])
+def steady_of(response: SteadyResponse, setting: Setting) -> Steady:
+    """What one setting leads to in this patient: one row."""
+    return response.steady(dose_of(setting))

@@ -5,7 +5,15 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from patient_models.device_check import Device
-from patient_models.law import Background, DiaryHabits, Parameters, Rhythm
+from patient_models.law import (
+    Background,
+    Carried,
+    Course,
+    DiaryHabits,
+    Parameters,
+    Rhythm,
+    TimeOfDay,
+)
 from patient_models.mechanistic import MassResponse
 from patient_models.model import DeviceState, State
 from patient_models.response import FrequencyMode, Response
@@ -22,7 +30,8 @@ def state_to_dict(state: State) -> dict[str, Any]:
         "seed": state.seed,
         "parameters": asdict(state.parameters),
         "day": state.day,
-        "effect": state.effect,
+        "carried": asdict(state.carried),
+        "pending": [list(each) for each in state.pending],
         "setting": asdict(state.setting),
         "envelope_sha256": state.device.device.envelope_sha256,
         "device": {name: getattr(state.device, name) for name in DEVICE_COUNTS},
@@ -40,7 +49,8 @@ def state_from_dict(saved: Mapping[str, Any], device: Device) -> State:
         seed=saved["seed"],
         parameters=parameters_from_dict(saved["parameters"]),
         day=saved["day"],
-        effect=saved["effect"],
+        carried=Carried(**saved["carried"]),
+        pending=tuple((time_day, is_noted) for time_day, is_noted in saved["pending"]),
         setting=Setting(**{**saved["setting"], "mode": Mode(saved["setting"]["mode"])}),
         device=DeviceState(device=device, **saved["device"]),
     )
@@ -49,12 +59,14 @@ def state_from_dict(saved: Mapping[str, Any], device: Device) -> State:
 def parameters_from_dict(saved: Mapping[str, Any]) -> Parameters:
     """The parameters of one patient that were saved."""
     background, tolerance = saved["background"], saved["tolerance"]
-    rhythms = {name: Rhythm(**background[name]) for name in ("circadian", "multidien")}
+    rhythms = {name: Rhythm(**background[name]) for name in ("multidien", "weekly", "annual")}
+    time_of_day = TimeOfDay(**background["time_of_day"])
     return Parameters(
-        background=Background(**{**background, **rhythms}),
+        background=Background(**{**background, **rhythms, "time_of_day": time_of_day}),
         response=response_from_dict(saved["response"]),
         tolerance=Tolerance(**{**tolerance, "site_ua": tuple(tolerance["site_ua"])}),
         diary=DiaryHabits(**saved["diary"]),
+        course=Course(**saved["course"]),
     )
 
 

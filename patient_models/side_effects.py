@@ -10,9 +10,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from patient_models.arrays import Booleans, Floats
+from patient_models.arrays import Booleans, Floats, Number
 from patient_models.doses import Doses, dose_of
 from patient_models.ranges import check_range
+from patient_models.response import at_site
 from protocols import Setting
 
 UNSAFE_DAILY_PROBABILITY = 0.01
@@ -36,19 +37,18 @@ HAZARD_AT_TOLERANCE = -float(np.log1p(-UNSAFE_DAILY_PROBABILITY))
 class Tolerance:
     """The equivalent amplitude at 145 Hz at which each site of one patient becomes unsafe."""
 
-    site_ua: tuple[float, ...]
-    chronaxie_us: float
+    site_ua: tuple[float, ...] | Floats
+    chronaxie_us: Number
 
     def __post_init__(self) -> None:
-        if not self.site_ua:
+        if not len(self.site_ua):
             raise ValueError("site_ua = (): one or more sites were expected")
-        for tolerated_ua in self.site_ua:
-            check_range("site_ua", tolerated_ua, above=0)
+        check_range("site_ua", np.asarray(self.site_ua), above=0)
         check_range("chronaxie_us", self.chronaxie_us, above=0)
 
     def relative_load(self, doses: Doses) -> Floats:
         """The load of each dose as a multiple of what its site tolerates, 0 when off."""
-        tolerated_ua = np.asarray(self.site_ua)[doses.site]
+        tolerated_ua = at_site(self.site_ua, doses.site)
         pulses_per_s = doses.frequency_hz * doses.duty / REFERENCE_PULSES_PER_S
         load_ua = doses.equivalent_ua(self.chronaxie_us) * pulses_per_s**RATE_EXPONENT
         return np.asarray(load_ua / tolerated_ua)

@@ -55,7 +55,7 @@ class GaussianProcess:
         "log_expected_improvement"
     )
     beta: Annotated[float, Field(gt=0)] = 1.0
-    wash_in_days: Annotated[float, Field(ge=0)] = 7.0
+    wash_in_days: Annotated[float, Field(ge=0)] = 18.0
     site_correlation: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
     def init(self, context: Context) -> Tables:

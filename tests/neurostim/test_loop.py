@@ -56,7 +56,7 @@ def plan() -> Plan:
 
 def one_epoch(plan: Plan, controller: Broken, tmp_path: Path) -> tuple[Batch, list[Lived]]:
     states = plan.model.draw(
-        device=plan.device, seed=4, patients=[0, 1, 2], baselines=plan.baselines
+        device=plan.device, seed=4, patients=[0, 1, 2], enrolment=plan.enrolment
     )
     index, days = np.arange(3), [7, 7, 7]
     ready, memory = prepare(controller, plan.context)

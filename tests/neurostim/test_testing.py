@@ -91,7 +91,7 @@ def write_what_never_was(states: Sequence[State], outcomes: tuple[Outcome, ...])
 
 
 def lose_a_day(states: Sequence[State], outcomes: tuple[Outcome, ...]) -> list[Outcome]:
-    return [replace(o, state=replace(o.state, day=o.state.day + 1)) for o in outcomes]
+    return [replace(o, state=replace(o.state, day=o.state.day + 1, pending=())) for o in outcomes]
 
 
 def deny_incidents(states: Sequence[State], outcomes: tuple[Outcome, ...]) -> list[Outcome]:
@@ -159,6 +159,6 @@ def test_the_null_family_has_nothing_to_find() -> None:
 
     plan = make_plan(load_design("demo", {"population.model": "null"}), seed=1, compute="cpu")
     null = MODELS["null"]
-    states = null.draw(device=plan.device, seed=1, patients=range(50), baselines=plan.baselines)
+    states = null.draw(device=plan.device, seed=1, patients=range(50), enrolment=plan.enrolment)
     assert all((null.log_multipliers(s, plan.candidates) == 0).all() for s in states)
     assert any(null.is_unsafe(s, plan.candidates).any() for s in states)

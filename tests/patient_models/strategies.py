@@ -6,7 +6,14 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from patient_models import MODELS, Device, State
-from patient_models.law import Background, DiaryHabits, Parameters, Rhythm
+from patient_models.law import (
+    Background,
+    Course,
+    DiaryHabits,
+    Parameters,
+    Rhythm,
+    TimeOfDay,
+)
 from patient_models.population import DRUG_RESISTANT, draw
 from patient_models.response import FrequencyMode, Response
 from patient_models.side_effects import Tolerance
@@ -28,14 +35,18 @@ GENTLE = Setting(site=1, amplitude_ua=2500, frequency_hz=145, pulse_width_us=90)
 
 STEADY = Background(
     base_rate_per_day=1.5,
-    day_shape=0.8,
-    circadian=Rhythm(period_days=1, strength=0, peak_day=0),
+    fast_log_sd=0.8,
+    slow_log_sd=0.0,
+    time_of_day=TimeOfDay(concentration=0, peak=0),
     multidien=Rhythm(period_days=20, strength=0, peak_day=0),
+    weekly=Rhythm(period_days=7, strength=0, peak_day=0),
+    annual=Rhythm(period_days=365, strength=0, peak_day=0),
+    chain_probability=0.0,
 )
 
 
 def patient_zero(*, seed: int = 1, patient: int = 0, **background: object) -> State:
-    """A person whose law is known in closed form: no cycles, no missed day, no side effect.
+    """A person whose law is known in closed form: no cycle, cluster, missed day or side effect.
 
     Other indices are other people only in their luck.
     """
@@ -53,9 +64,12 @@ def patient_zero(*, seed: int = 1, patient: int = 0, **background: object) -> St
             chronaxie_us=130,
             wash_in_days=7,
             carry_over_days=14,
+            progression=0,
+            sensitivity=0.8,
         ),
         tolerance=Tolerance(site_ua=(1e9,) * 4, chronaxie_us=130),
         diary=DiaryHabits(writing_probability=0.5, missing_probability=0),
+        course=Course(placebo=0, implant=0),
     )
     return replace(state, patient=patient, parameters=parameters)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 
 from patient_models import Device
 from patient_models.device_check import delivered, refusal
+from patient_models.law import Carried
 from protocols import OFF, InputError, Mode, Setting
 from tests.patient_models.strategies import CLINICAL, DEVICE, ENVELOPE, GENTLE, settings
 
@@ -134,7 +135,7 @@ def test_a_refusal_delivers_off_and_is_counted_once_an_epoch():
         assert telemetry.n_incidents == 1
         assert telemetry.charge_uc == telemetry.stimulation_s == 0
         assert state.device.n_incidents == n_incidents
-    assert state.effect == 0
+    assert state.carried == Carried()
 
 
 def test_devices_of_the_same_text_are_equal():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from patient_models import Kind
 from patient_models.event_engine import advance
+from patient_models.law import Carried
 from patient_models.luck import luck_of_block
 from patient_models.side_effects import daily_probabilities
 from protocols import OFF, SEVERE_GRADE, Cycle, Mode, Setting
@@ -41,7 +42,10 @@ def test_two_epochs_of_one_setting_are_one_long_epoch(state, setting, day, first
     if long.state.day == outcomes[-1].state.day:
         assert life([long]) == life(outcomes)
         assert long.n_seizures == sum(outcome.n_seizures for outcome in outcomes)
-        assert long.state.effect == pytest.approx(outcomes[-1].state.effect, abs=1e-12)
+        assert long.state.pending == outcomes[-1].state.pending
+        for name in ("high", "low", "progress"):
+            mine, theirs = (getattr(o.state.carried, name) for o in (long, outcomes[-1]))
+            assert mine == pytest.approx(theirs, abs=1e-12)
         assert long.state.device == outcomes[-1].state.device
     else:  # only a severe side effect on the last day of the first epoch can end the pair earlier
         assert halfway.observation.worst_grade >= SEVERE_GRADE
@@ -125,7 +129,7 @@ def test_off_has_no_side_effects_and_no_effect():
     outcome = advance(intolerant(patient_zero()), OFF, 365)
     assert outcome.observation.worst_grade == 0
     assert not of_kind(outcome, Kind.ADVERSE_EVENT)
-    assert outcome.state.effect == 0.0
+    assert outcome.state.carried == Carried()
     assert outcome.observation.telemetry.charge_uc == 0
 
 

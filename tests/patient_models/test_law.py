@@ -4,83 +4,118 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import wrapcauchy
 
-from patient_models.doses import doses_of
-from patient_models.law import DiaryHabits, Rhythm, effect_after
-from patient_models.population import DRUG_RESISTANT, draw
-from patient_models.response import MAXIMAL_LOG_HARM
-from tests.patient_models.strategies import SETTINGS, STEADY, backgrounds, days, patient_zero
+from patient_models.law import (
+    IMPLANT_DAYS,
+    PLACEBO_DAYS,
+    RISK_TILT,
+    Carried,
+    Course,
+    DiaryHabits,
+    Rhythm,
+    TimeOfDay,
+    carried_after,
+    log_multiplier,
+    relaxed,
+)
+from patient_models.response import MAXIMAL_LOG_HARM, steady_of
+from tests.patient_models.strategies import GENTLE, STEADY, patient_zero
 
 RESPONSE = patient_zero().parameters.response
+levels = st.floats(-1, 3)
+spans = st.integers(1, 400)
 
 
 @given(st.floats(2, 60), st.floats(0, 5), st.floats(0, 60))
 def test_a_rhythm_has_mean_one_over_its_period(period_days, strength, peak_day):
     rhythm = Rhythm(period_days=period_days, strength=strength, peak_day=peak_day)
     times = (np.arange(4096) + 0.5) * period_days / 4096
-    assert rhythm.factor(times).mean() == pytest.approx(1, rel=1e-9)
-    assert float(rhythm.factor(peak_day)) == pytest.approx(rhythm.peak_factor)
-    assert (rhythm.factor(times) <= rhythm.peak_factor * (1 + 1e-12)).all()
+    factor = np.exp(rhythm.log_factor(times))
+    assert factor.mean() == pytest.approx(1, rel=1e-9)
+    assert float(np.exp(rhythm.log_factor(peak_day))) >= factor.max() * (1 - 1e-12)
 
 
-@given(st.floats(2, 60), st.floats(0, 5), st.floats(0, 60), days)
-def test_the_least_descent_of_a_day_is_not_undercut_within_it(period, strength, peak_day, day):
-    rhythm = Rhythm(period_days=period, strength=strength, peak_day=peak_day)
-    descent = rhythm.descent(day + np.linspace(0, 1, 500))
-    assert float(rhythm.least_descent(day)) <= descent.min() + 1e-9
-    assert float(rhythm.least_descent(day)) == pytest.approx(descent.min(), abs=0.1)
+@pytest.mark.parametrize("concentration", [0.0, 0.3, 0.75])
+def test_times_of_day_are_wrapped_cauchy(concentration):
+    law = TimeOfDay(concentration=concentration, peak=0.25)
+    times = law.quantile((np.arange(20_000) + 0.5) / 20_000)
+    assert ((times >= 0) & (times < 1)).all()
+    resultant = np.exp(2j * np.pi * times).mean()
+    assert abs(resultant) == pytest.approx(concentration, abs=1e-3)
+    if concentration:
+        assert np.angle(resultant) / (2 * np.pi) == pytest.approx(0.25, abs=1e-6)
+        quarter = wrapcauchy.cdf(np.pi / 2, concentration)  # from the peak to a quarter day later
+        assert ((times - 0.25) % 1 < 0.25).mean() == pytest.approx(quarter, abs=1e-3)
 
 
-@given(backgrounds, days, st.floats(0, 20), st.floats(-3, MAXIMAL_LOG_HARM))
-def test_no_moment_exceeds_the_bound_of_its_day(background, day, day_factor, effect):
-    times = day + np.linspace(0, 1, 200)
-    rate = background.rate_per_day(times, day_factor, effect)
-    assert (rate <= background.bound_per_day(day, day_factor) * (1 + 1e-9)).all()
+@given(levels, levels, st.floats(0, 1), st.floats(-4, 4), st.floats(-3, 3), st.floats(0, 9))
+def test_nothing_more_than_doubles_the_rate(high, low, progress, risk, other, harm):
+    carried = Carried(high=high, low=low, progress=progress)
+    assert log_multiplier(carried, harm, 2.0, np.array(risk), other) <= MAXIMAL_LOG_HARM
 
 
-def test_no_drawn_patient_exceeds_the_bound_under_any_setting():
-    rng = np.random.default_rng(1)
-    for parameters in draw(DRUG_RESISTANT, 5, range(2000), 4):
-        some = rng.choice(len(SETTINGS), 8)
-        worst = parameters.response.steady_effects(doses_of(tuple(SETTINGS[i] for i in some))).max()
-        assert worst <= MAXIMAL_LOG_HARM
-        day = int(rng.integers(0, 4000))
-        background = parameters.background
-        rate = background.rate_per_day(day + rng.random(20), 1.7, worst)
-        assert (rate <= background.bound_per_day(day, 1.7) * (1 + 1e-12)).all()
+def test_risk_tilts_the_modes_against_each_other():
+    high, low = Carried(high=1.0), Carried(low=1.0)
+    calm, risky = np.array([-20.0, 20.0])
+    assert log_multiplier(high, 0, 0, calm, 0) == pytest.approx(-1 - RISK_TILT)
+    assert log_multiplier(high, 0, 0, risky, 0) == pytest.approx(-1 + RISK_TILT)
+    assert log_multiplier(low, 0, 0, risky, 0) == pytest.approx(-1 - RISK_TILT)
+    assert log_multiplier(Carried(high=0.5, low=0.5), 0, 0, risky, 0) == pytest.approx(-1)
 
 
-@given(backgrounds, days, st.floats(1e-6, 1 - 1e-6), st.floats(0, 1), st.floats(-3, 0.69))
-def test_the_least_effect_says_the_same_as_thinning(background, day, mark, hour, effect):
-    time_day = day + hour
-    thinned = background.rate_per_day(time_day, 2.5, effect) / background.bound_per_day(day, 2.5)
-    level = background.least_effect(day, time_day, mark)
-    if abs(mark / thinned - 1) > 1e-9:
-        assert (mark < thinned) == (effect > level)
-
-
-def test_an_effect_washes_in_and_is_carried_over():
-    washed_in = effect_after(0.0, -1.0, RESPONSE, 7)
-    assert float(washed_in) == pytest.approx(-(1 - np.exp(-1)))
-    assert float(effect_after(-1.0, 0.0, RESPONSE, 14)) == pytest.approx(-np.exp(-1))
-    assert float(effect_after(-0.3, -0.3, RESPONSE, 5)) == -0.3
-
-
-@given(st.floats(-3, 0.69), st.floats(-3, 0.69), st.integers(1, 60), st.integers(1, 60))
-def test_two_epochs_of_one_setting_are_one_long_epoch(effect, target, first, second):
-    halfway = float(effect_after(effect, target, RESPONSE, first))
-    assert float(effect_after(halfway, target, RESPONSE, second)) == pytest.approx(
-        float(effect_after(effect, target, RESPONSE, first + second)), abs=1e-12
+def test_years_of_stimulation_make_a_benefit_grow_and_leave_harm_alone():
+    assert log_multiplier(Carried(high=0.4, progress=0.5), 0, 2.0, np.zeros(()), 0) == (
+        pytest.approx(-0.8)
+    )
+    assert log_multiplier(Carried(high=-0.4, progress=0.5), 0, 2.0, np.zeros(()), 0) == (
+        pytest.approx(0.4)
     )
 
 
-@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
+def test_a_benefit_washes_in_and_is_carried_over():
+    assert float(relaxed(0.0, 1.0, 7, 14, 7)) == pytest.approx(1 - np.exp(-1))
+    assert float(relaxed(1.0, 0.0, 7, 14, 14)) == pytest.approx(np.exp(-1))
+    assert float(relaxed(0.3, 0.3, 7, 14, 5)) == 0.3
+
+
+@given(levels, levels, st.floats(0, 1), spans, spans)
+def test_two_epochs_of_one_setting_are_one_long_epoch(high, low, progress, first, second):
+    carried = Carried(high=high, low=low, progress=progress)
+    steady = steady_of(RESPONSE, GENTLE)
+    halfway = carried_after(carried, steady, RESPONSE, first)
+    whole = carried_after(carried, steady, RESPONSE, first + second)
+    both = carried_after(halfway, steady, RESPONSE, second)
+    for name in ("high", "low", "progress"):
+        assert getattr(both, name) == pytest.approx(getattr(whole, name), abs=1e-12)
+
+
+def test_expectation_builds_up_and_surgery_fades():
+    course = Course(placebo=-0.2, implant=-0.5, expectation_day=10, implant_day=10)
+    before, at, later, long = course.log_effect([5.0, 10.0, 10 + PLACEBO_DAYS, 1e6])
+    assert before == at == 0
+    faded = -0.5 * np.exp(-PLACEBO_DAYS / IMPLANT_DAYS)
+    assert later == pytest.approx(-0.2 * (1 - np.exp(-1)) + faded)
+    assert long == pytest.approx(-0.2)
+    assert (Course(placebo=-0.2, implant=-0.5).log_effect([0.0, 99.0]) == 0).all()
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), np.array([1.0, -1.0])])
 def test_a_rate_is_positive_and_finite(value):
     with pytest.raises(ValueError, match="base_rate_per_day"):
         replace(STEADY, base_rate_per_day=value)
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), np.array([0.5, float("nan")])])
 def test_a_probability_lies_between_0_and_1(value):
     with pytest.raises(ValueError, match="writing_probability"):
         DiaryHabits(writing_probability=value, missing_probability=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("fast_log_sd", -1), ("slow_log_sd", float("nan")), ("chain_probability", 1.0)],
+)
+def test_an_impossible_background_is_named(name, value):
+    with pytest.raises(ValueError, match=f"{name} = "):
+        replace(STEADY, **{name: value})

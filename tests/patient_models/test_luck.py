@@ -1,15 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import gamma, poisson
+from scipy.stats import poisson
 
-from patient_models.law import DiaryHabits
-from patient_models.luck import BLOCK_DAYS, gamma_factor, luck_between, poisson_quantile
+from patient_models.law import MAXIMAL_CHAIN, DiaryHabits
+from patient_models.luck import (
+    BLOCK_DAYS,
+    chain_lengths,
+    luck_between,
+    luck_of_block,
+    memory,
+    poisson_quantile,
+    wandering_of_block,
+)
 from tests.patient_models.strategies import STEADY, backgrounds, seeds
 
 HABITS = DiaryHabits(writing_probability=0.5, missing_probability=0.2)
-COLUMNS = ("time_day", "least_effect", "is_written", "is_recorded", "grade_mark", "side_effect_day")
+COLUMNS = ("time_day", "least_effect", "is_noted", "risk", "is_recorded", "grade_mark")
 marks = st.floats(2**-53, 1 - 2**-53)
 
 
@@ -26,10 +35,39 @@ def test_a_mean_of_zero_gives_no_event():
     assert poisson_quantile(np.array([0.5, 1 - 2**-53]), np.zeros(2)).tolist() == [0, 0]
 
 
-@given(marks, st.floats(0.1, 20))
-def test_gamma_factors_agree_with_scipy(mark, shape):
-    factor = gamma_factor(np.array([mark]), shape)
-    assert factor[0] == pytest.approx(gamma.ppf(mark, shape, scale=1 / shape), rel=1e-9)
+@given(marks, st.floats(0.01, 0.65))
+def test_chains_are_geometric(mark, probability):
+    [length] = chain_lengths(np.array([mark]), probability)
+    # One with n or more followers has probability p**n.
+    if length < MAXIMAL_CHAIN:
+        assert probability ** (length + 1) <= mark * (1 + 1e-9)
+        assert mark <= probability**length * (1 + 1e-9)
+
+
+def test_nobody_follows_where_there_are_no_chains():
+    assert chain_lengths(np.array([0.001, 0.999]), 0.0).tolist() == [0, 0]
+
+
+def test_memory_forgets_where_it_began():
+    rng = np.random.default_rng(1)
+    whole = memory(rng.standard_normal(60))
+    rng = np.random.default_rng(1)
+    later = memory(rng.standard_normal(60)[30:])
+    np.testing.assert_allclose(later[20:], whole[50:], atol=1e-15)
+
+
+def test_the_slow_processes_go_on_from_block_to_block_whatever_is_cached():
+    luck_of_block.cache_clear()
+    wandering_of_block.cache_clear()
+    later = wandering_of_block(5, 3, 4)
+    wandering_of_block.cache_clear()
+    for block in range(5):
+        again = wandering_of_block(5, 3, block)
+    for name in ("slow", "drift", "phase", "in_remission"):
+        np.testing.assert_array_equal(getattr(later, name), getattr(again, name))
+    before = wandering_of_block(5, 3, 3)
+    assert before.slow[-1] == again.slow[0]
+    assert before.phase[-1] == again.phase[0]
 
 
 @given(backgrounds, seeds, st.integers(0, 400), st.integers(1, 300), st.integers(1, 100))
@@ -45,12 +83,16 @@ def test_a_stretch_of_luck_is_the_same_however_it_is_cut(background, seed, start
     assert whole.first_event[-1] == len(whole.time_day)
 
 
-def test_events_lie_in_their_day_in_order_of_time():
-    luck = luck_between(STEADY, HABITS, 1, 0, 0, 3 * BLOCK_DAYS)
+def test_parents_lie_in_their_day_and_offspring_follow():
+    background = replace(STEADY, chain_probability=0.5)
+    luck = luck_between(background, HABITS, 1, 0, 0, 3 * BLOCK_DAYS)
     day = np.repeat(np.arange(3 * BLOCK_DAYS), np.diff(luck.first_event))
-    assert (np.floor(luck.time_day) == day).all()
     assert (luck.time_day > day).all()
-    assert (np.diff(luck.time_day) >= 0).all()
+    is_parent = np.append(True, np.diff(luck.least_effect) != 0)
+    assert (luck.time_day[is_parent] < day[is_parent] + 1).all()
+    assert (np.diff(luck.time_day)[~is_parent[1:]] > 0).all()
+    assert 0.4 < (~is_parent).mean() < 0.6
+    assert (luck.time_day[~is_parent] > day[~is_parent] + 1).any()
 
 
 def test_times_are_added_without_rounding():
@@ -59,9 +101,3 @@ def test_times_are_added_without_rounding():
     for time_day in luck.time_day.tolist():
         now += time_day - now
         assert now == time_day
-
-
-def test_nothing_is_written_on_a_missed_day():
-    luck = luck_between(STEADY, HABITS, 1, 0, 0, 1000)
-    day = luck.time_day.astype(int)
-    assert not luck.is_written[~luck.is_recorded[day]].any()

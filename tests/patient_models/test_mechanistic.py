@@ -96,6 +96,7 @@ def test_impossible_parameters_are_named(change):
     sound = {
         "mass": "slow", "site_coupling": (1.0,), "recruitment_ua": 1000.0, "leak_scale": 1.0,
         "reach": 0.8, "chronaxie_us": 130.0, "wash_in_days": 7.0, "carry_over_days": 10.0,
+        "progression": 0.0, "sensitivity": 0.8,
     }  # fmt: skip
     with pytest.raises(ValueError, match=next(iter(change))):
         MassResponse(**sound | change)

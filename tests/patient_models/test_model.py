@@ -14,6 +14,7 @@ import patient_models
 from patient_models import (
     MODELS,
     Device,
+    Enrolment,
     Model,
     Outcome,
     State,
@@ -98,8 +99,8 @@ def test_truths_for_evaluation():
 
 def test_real_baselines_change_the_rate_and_nothing_else():
     usual, real = (
-        CLINICAL.draw(device=DEVICE, seed=3, patients=range(9), baselines=baselines)
-        for baselines in (None, thall_vail())
+        CLINICAL.draw(device=DEVICE, seed=3, patients=range(9), enrolment=enrolment)
+        for enrolment in (None, Enrolment(written_rate_per_day=thall_vail()))
     )
     for one, other in zip(usual, real, strict=True):
         assert one.parameters.response == other.parameters.response
@@ -137,7 +138,8 @@ def test_a_state_is_a_value():
         "seed",
         "parameters",
         "day",
-        "effect",
+        "carried",
+        "pending",
         "setting",
         "device",
     }

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patient_models.randomness import Purpose, philox, uniforms
+from patient_models.randomness import Purpose, philox, quads, uniforms
 from tests.patient_models.strategies import seeds, words
 
 # Random123's kat_vectors: philox4x32, ten rounds.
@@ -47,11 +47,11 @@ def test_the_vectorised_generator_agrees_with_the_slow_one(seed, counter):
 
 def test_addresses_are_broadcast_and_order_is_no_matter():
     patients, days = np.arange(5)[:, np.newaxis], np.arange(7)
-    together = uniforms(3, patients, days, Purpose.DAY_FACTOR, 2)
+    together = uniforms(3, patients, days, Purpose.DAY, 2)
     assert together.shape == (5, 7)
     for patient in range(5):
         for day in range(7):
-            alone = uniforms(3, patient, day, Purpose.DAY_FACTOR, 2)
+            alone = uniforms(3, patient, day, Purpose.DAY, 2)
             assert together[patient, day] == alone
 
 
@@ -86,13 +86,20 @@ def test_an_address_has_whole_words_of_32_bits(name, value):
 def test_purposes_never_change():
     assert {purpose.name: int(purpose) for purpose in Purpose} == {
         "TRAITS": 1,
-        "DAY_FACTOR": 2,
-        "LATENT_COUNT": 3,
-        "LATENT_TIME": 4,
-        "LATENT_ACCEPTANCE": 5,
-        "LATENT_WRITTEN": 6,
-        "DAY_RECORDED": 7,
-        "SIDE_EFFECT_GRADE": 8,
-        "SIDE_EFFECT_TIME": 9,
+        "WEEK": 2,
+        "DAY": 3,
+        "PARENT": 4,
+        "OFFSPRING": 5,
+        "SIDE_EFFECT": 6,
         "CONTROLLER": 100,
     }
+
+
+def test_four_numbers_at_each_address_are_uniform_and_unrelated():
+    draws = np.array(quads(9, np.arange(20_000), 0, Purpose.DAY))
+    assert ((draws > 0) & (draws < 1)).all()
+    assert (abs(draws.mean(axis=1) - 0.5) < 4 * np.sqrt(1 / (12 * 20_000))).all()
+    correlations = np.corrcoef(draws)[np.triu_indices(4, 1)]
+    assert (abs(correlations) < 4 / np.sqrt(20_000)).all()
+    alone = quads(9, 77, 0, Purpose.DAY)
+    np.testing.assert_array_equal(np.array(alone), draws[:, 77])

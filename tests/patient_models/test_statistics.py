@@ -1,25 +1,43 @@
 """The event engine against its law: fixed seeds, and tolerances from standard errors.
 
 Every comparison allows four standard errors, or a p-value of 1e-4: about one false alarm in 10,000.
+Patients are independent, so the standard error of any mean over them is that of their own values.
 """
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare, nbinom
+from scipy.stats import kstest, wrapcauchy
 
 from patient_models import Kind
 from patient_models.event_engine import advance
-from patient_models.law import DiaryHabits, Rhythm, effect_after
-from patient_models.response import steady_effect
+from patient_models.law import (
+    DRIFT_DAYS,
+    DRIFT_LOG_SD,
+    FAST_DAYS,
+    LOG_REMISSION,
+    RELAPSE_PER_YEAR,
+    REMISSION_PER_YEAR,
+    SLOW_DAYS,
+    Carried,
+    Course,
+    DiaryHabits,
+    Rhythm,
+    TimeOfDay,
+    carried_after,
+)
+from patient_models.luck import wandering_of_block
+from patient_models.response import steady_of
 from protocols import OFF
 from tests.patient_models.strategies import CLINICAL, DEVICE, GENTLE, STEADY, patient_zero
 
-N_PATIENTS, N_DAYS = 60, 256
-RATE, SHAPE = STEADY.base_rate_per_day, STEADY.day_shape
+N_DAYS = 126
+RATE = STEADY.base_rate_per_day
 RESPONSE = patient_zero().parameters.response
-TARGET = steady_effect(RESPONSE, GENTLE)
+STEADY_EFFECT = steady_of(RESPONSE, GENTLE)
+SETTLED = Carried(high=STEADY_EFFECT.high.item(), low=STEADY_EFFECT.low.item())
+EFFECT = STEADY_EFFECT.log_multiplier.item()
 
 
 def seizure_times(state, setting, days):
@@ -38,91 +56,162 @@ def daily_counts(states, setting, days):
     )
 
 
-def patients(n=N_PATIENTS, **changes):
+def patients(n, *, seed=1, course=None, **changes):
     """People who differ only in their luck."""
-    return [patient_zero(patient=patient, **changes) for patient in range(n)]
+    people = [patient_zero(seed=seed, patient=patient, **changes) for patient in range(n)]
+    if course is None:
+        return people
+    return [replace(p, parameters=replace(p.parameters, course=course)) for p in people]
 
 
-def assert_negative_binomial(counts, mean):
-    counts = counts.ravel()
-    variance = mean + mean**2 / SHAPE
-    assert counts.mean() == pytest.approx(mean, abs=4 * np.sqrt(variance / counts.size))
-    # The standard error of a variance follows from the fourth moment.
-    fourth = ((counts - counts.mean()) ** 4).mean()
-    standard_error = np.sqrt((fourth - variance**2) / counts.size)
-    assert counts.var() == pytest.approx(variance, abs=4 * standard_error)
-    observed = np.bincount(np.minimum(counts, 10), minlength=11)
-    law = nbinom(SHAPE, SHAPE / (SHAPE + mean))
-    expected = np.append(law.pmf(np.arange(10)), law.sf(9)) * counts.size
-    assert chisquare(observed, expected).pvalue > 1e-4
+def agrees(values, expected):
+    """Whether a mean over patients lies within four standard errors of its law."""
+    values = np.asarray(values)
+    return abs(values.mean() - expected) < 4 * values.std(ddof=1) / np.sqrt(len(values))
 
 
-def test_daily_counts_are_negative_binomial_when_off():
-    counts = daily_counts(patients(), OFF, N_DAYS)
-    assert_negative_binomial(counts, RATE)
-    # Days are independent: a lag-1 correlation has standard error 1 / sqrt(n).
-    lagged = np.corrcoef(counts[:, :-1].ravel(), counts[:, 1:].ravel())[0, 1]
-    assert abs(lagged) < 4 / np.sqrt(counts.size)
+def left_by_remission(n_days):
+    """What remission leaves of the mean rate over these days from enrolment on."""
+    weeks = -(-n_days // 7)
+    share, shares = REMISSION_PER_YEAR * 7 / 365, []
+    for _ in range(weeks):
+        shares.append(share)
+        remits = REMISSION_PER_YEAR * 7 / 365 * (1 - share)
+        share = share * (1 - RELAPSE_PER_YEAR * 7 / 365) + remits
+    by_day = np.repeat(shares, 7)[:n_days]
+    return 1 - by_day.mean() * (1 - np.exp(LOG_REMISSION))
+
+
+def test_the_mean_rate_is_the_base_rate():
+    for changes in ({}, {"slow_log_sd": 0.6}, {"chain_probability": 0.5}):
+        counts = daily_counts(patients(500, **changes), OFF, N_DAYS)
+        assert agrees(counts.mean(axis=1), RATE * left_by_remission(N_DAYS))
 
 
 def test_an_arm_alone_follows_the_law_though_it_shares_its_luck():
-    settled = [replace(state, effect=TARGET) for state in patients()]
-    assert TARGET < -0.5
-    assert_negative_binomial(daily_counts(settled, GENTLE, N_DAYS), RATE * np.exp(TARGET))
+    assert EFFECT < -0.5
+    settled = [replace(state, carried=SETTLED) for state in patients(500)]
+    counts = daily_counts(settled, GENTLE, N_DAYS)
+    assert agrees(counts.mean(axis=1), RATE * np.exp(EFFECT) * left_by_remission(N_DAYS))
 
 
-def test_arms_that_share_luck_differ_by_far_less_than_strangers():
-    off = daily_counts(patients(100), OFF, 28).sum(axis=1)
-    on = daily_counts(patients(100), GENTLE, 28).sum(axis=1)
-    strangers = daily_counts(patients(100, seed=2), GENTLE, 28).sum(axis=1)
-    assert (on <= off).all()  # less rate keeps some of the same seizures and adds none
-    assert np.var(off - on) < 0.4 * np.var(off - strangers)
+def test_counts_are_dispersed_and_remembered_as_the_law_says():
+    fast, slow = 0.8, 0.5
+    counts = daily_counts(patients(1000, slow_log_sd=slow), OFF, 63)
+    kept = left_by_remission(63)
+
+    def covariance(lag):
+        # Interpolation between weeks lowers the variance of the slow parts by at most 4 %.
+        log_covariance = (
+            fast**2 * np.exp(-lag / FAST_DAYS)
+            + 0.97 * slow**2 * np.exp(-lag / SLOW_DAYS)
+            + DRIFT_LOG_SD**2 * np.exp(-lag / DRIFT_DAYS)
+        )
+        return RATE**2 * (kept * np.exp(log_covariance) - kept**2) + (lag == 0) * RATE * kept
+
+    for lag in (0, 1, 2, 10):
+        products = counts[:, lag:] * counts[:, : 63 - lag]
+        expected = covariance(lag) + (RATE * kept) ** 2
+        spread = products.mean(axis=1)
+        tolerance = 4 * spread.std(ddof=1) / np.sqrt(1000) + 0.02 * expected
+        assert spread.mean() == pytest.approx(expected, abs=tolerance)
+
+
+def test_chains_have_their_length_and_their_delays():
+    probability = 0.6
+    states = patients(500, base_rate_per_day=0.05, chain_probability=probability)
+    lengths, gaps = [], []
+    for state in states:
+        times = seizure_times(state, OFF, 2 * N_DAYS)
+        if len(times):
+            apart = np.diff(times)
+            starts = np.flatnonzero(np.append(True, apart > 2.5))
+            lengths.extend(np.diff(np.append(starts, len(times))))
+            gaps.extend(apart[apart <= 2.5])
+    # Chains come every 50 days; 1 in 20 runs into the one before within 2.5 days.
+    assert np.mean(lengths) == pytest.approx(1 / (1 - probability), rel=0.1)
+    # Delays are exponential with a mean of 6 hours, less a few that are longer than 2.5 days.
+    assert np.median(gaps) == pytest.approx(0.25 * np.log(2), rel=0.15)
+    assert 0.55 < np.mean(np.array(gaps) <= 0.25) < 0.70  # 63 % within 6 hours
 
 
 def test_seizures_follow_the_circadian_cycle():
-    rhythm = Rhythm(period_days=1, strength=0.9, peak_day=0.3)
-    times = np.concatenate([seizure_times(s, OFF, N_DAYS) for s in patients(circadian=rhythm)])
-    edges = np.linspace(0, 1, 13)
-    observed, _ = np.histogram(times % 1, edges)
-    fine = (np.arange(1200) + 0.5) / 1200
-    shares = rhythm.factor(fine).reshape(12, 100).mean(axis=1) / 12
-    # Given how many seizures there are, their hours are independent, however the days vary.
-    assert chisquare(observed, shares / shares.sum() * len(times)).pvalue > 1e-4
-    # The mean rate does not change; cycle and day factor are independent.
-    variance = RATE + RATE**2 / SHAPE
-    standard_error = np.sqrt(variance / (N_PATIENTS * N_DAYS))
-    assert len(times) / (N_PATIENTS * N_DAYS) == pytest.approx(RATE, abs=4 * standard_error)
+    law = TimeOfDay(concentration=0.4, peak=0.3)
+    people = patients(100, time_of_day=law)
+    times = np.concatenate([seizure_times(s, OFF, N_DAYS) for s in people])
+    angles = 2 * np.pi * ((times - 0.3) % 1)
+    # Given how many seizures there are, their times of day are independent.
+    assert kstest(angles, wrapcauchy(0.4).cdf).pvalue > 1e-4
 
 
 def test_seizures_follow_the_multidien_cycle():
     rhythm = Rhythm(period_days=16, strength=0.8, peak_day=5)
-    counts = daily_counts(patients(multidien=rhythm), OFF, N_DAYS)
-    by_phase = counts.reshape(N_PATIENTS, -1, 16).mean(axis=(0, 1))
-    within = np.arange(16)[:, np.newaxis] + (np.arange(100) + 0.5) / 100
-    expected = RATE * rhythm.factor(within).mean(axis=1)
-    standard_error = np.sqrt((expected + expected**2 / SHAPE) / (counts.size / 16))
-    assert (abs(by_phase - expected) < 4 * standard_error).all()
-    assert by_phase.max() / by_phase.min() > 3
+    counts = daily_counts(patients(1000, multidien=rhythm), OFF, 48)
+    by_phase = counts.reshape(1000, 3, 16).mean(axis=1)
+    # The phase wanders by about 0.3 per cycle, so the peak is a little lower than its factor.
+    factor = np.exp(rhythm.log_factor(np.arange(16) + 0.5))
+    found = by_phase.mean(axis=0) / by_phase.mean()
+    assert np.corrcoef(found, factor)[0, 1] > 0.98
+    assert 0.8 * np.ptp(factor) < np.ptp(found) < 1.05 * np.ptp(factor)
+    assert agrees(counts.mean(axis=1), RATE * left_by_remission(48))
 
 
 def test_the_effect_washes_in_and_is_carried_over():
-    for effect, setting, target in ((0.0, GENTLE, TARGET), (TARGET, OFF, 0.0)):
-        states = [replace(state, effect=effect) for state in patients(400)]
-        weekly = daily_counts(states, setting, 28).reshape(400, 4, 7).mean(axis=(0, 2))
-        times = (np.arange(2800) + 0.5) / 100
-        multiplier = np.exp(effect_after(effect, target, RESPONSE, times))
-        rate = RATE * multiplier.reshape(4, 700).mean(axis=1)
-        standard_error = np.sqrt((rate + rate**2 / SHAPE) / (400 * 7))
-        assert (abs(weekly - rate) < 4 * standard_error).all()
+    for carried, setting in ((Carried(), GENTLE), (SETTLED, OFF)):
+        states = [replace(state, carried=carried) for state in patients(600)]
+        weekly = daily_counts(states, setting, 28).reshape(600, 4, 7).mean(axis=2)
+        noon = np.arange(28) + 0.5
+        after = carried_after(carried, steady_of(RESPONSE, setting), RESPONSE, noon)
+        rate = RATE * np.exp(-after.high - after.low).reshape(4, 7).mean(axis=1)
+        for week in range(4):
+            assert agrees(weekly[:, week], rate[week] * left_by_remission(28))
+
+
+def test_expectation_and_surgery_change_the_rate():
+    course = Course(placebo=-0.4, implant=-0.6, expectation_day=28, implant_day=28)
+    counts = daily_counts(patients(600, course=course), OFF, 84)
+    rate = RATE * np.exp(course.log_effect(np.arange(84) + 0.5))
+    for first in (0, 28, 56):
+        found = counts[:, first : first + 28].mean(axis=1)
+        assert agrees(found, rate[first : first + 28].mean() * left_by_remission(84))
+
+
+def test_arms_that_share_luck_differ_by_far_less_than_strangers():
+    states = patients(200, chain_probability=0.4, slow_log_sd=0.4)
+    strangers = patients(200, seed=2, chain_probability=0.4, slow_log_sd=0.4)
+    off = daily_counts(states, OFF, 56).sum(axis=1)
+    on = daily_counts(states, GENTLE, 56).sum(axis=1)
+    other = daily_counts(strangers, GENTLE, 56).sum(axis=1)
+    assert (on <= off).all()  # less rate keeps some of the same chains and adds none
+    assert np.var(off - on) < 0.3 * np.var(off - other)
+
+
+def test_remission_and_relapse_come_at_their_rates():
+    years = 10
+    blocks = [
+        np.concatenate(
+            [wandering_of_block(3, patient, block).in_remission[:-1] for block in range(29)]
+        )[: years * 52]
+        for patient in range(400)
+    ]
+    state = np.array(blocks)
+    remits = (~state[:, :-1] & state[:, 1:]).sum() / (~state[:, :-1]).sum()
+    relapses = (state[:, :-1] & ~state[:, 1:]).sum() / state[:, :-1].sum()
+    for found, per_year, n in (
+        (remits, REMISSION_PER_YEAR, (~state).sum()),
+        (relapses, RELAPSE_PER_YEAR, state.sum()),
+    ):
+        expected = per_year * 7 / 365
+        assert found == pytest.approx(expected, abs=4 * np.sqrt(expected / n))
 
 
 def test_diaries_are_kept_as_habits_say():
     diary = DiaryHabits(writing_probability=0.35, missing_probability=0.2)
     outcomes = [
         advance(replace(state, parameters=replace(state.parameters, diary=diary)), OFF, N_DAYS)
-        for state in patients()
+        for state in patients(60)
     ]
-    n_days = N_PATIENTS * N_DAYS
+    n_days = 60 * N_DAYS
     recorded = sum(outcome.observation.days_recorded for outcome in outcomes)
     assert recorded / n_days == pytest.approx(0.8, abs=4 * np.sqrt(0.16 / n_days))
     missed = {
@@ -144,13 +233,7 @@ def test_diaries_are_kept_as_habits_say():
 
 @pytest.mark.slow
 def test_drawn_patients_have_their_true_rate_over_years():
-    states = CLINICAL.draw(device=DEVICE, seed=4, patients=range(40))
-    n_days = 10 * 365
-    for state in states:
-        background = state.parameters.background
-        n_seizures = advance(state, OFF, n_days).n_seizures
-        # Summed over independent days; E[m**2] of the multidien factor is I0(2k) / I0(k)**2.
-        multidien = background.multidien.factor(np.arange(n_days) + 0.5)
-        mean = background.base_rate_per_day * multidien
-        variance = (mean + 1.05 * mean**2 / background.day_shape).sum()
-        assert n_seizures == pytest.approx(mean.sum(), abs=4.5 * np.sqrt(variance))
+    n_days = 5 * 365
+    states = CLINICAL.draw(device=DEVICE, seed=4, patients=range(300))
+    ratio = [advance(s, OFF, n_days).n_seizures / (n_days * CLINICAL.rate_off(s)) for s in states]
+    assert agrees(ratio, left_by_remission(n_days))
