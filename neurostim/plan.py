@@ -9,6 +9,7 @@ from neurostim.controllers import Context, Controller, build_controller
 from neurostim.storage import digest
 from patient_models import (
     MODELS,
+    TARGETS,
     Baselines,
     Device,
     Enrolment,
@@ -16,13 +17,20 @@ from patient_models import (
     read_baselines,
     thall_vail,
 )
-from protocols import InputError, Mode, Setting
+from patient_models.distributions import Distribution, LogNormal
+from protocols import OFF, InputError, Mode, Setting
 from protocols.design import Design
 from safety import Envelope, envelope_text, is_deliverable, load_envelope
 
 MAX_SEED = 2**64 - 1
 BLOCK_SIZE = 20
 """Patients of one shard: few enough for progress and resuming, enough for batches to pay."""
+
+LOWEST_WRITTEN_PER_DAY, HIGHEST_WRITTEN_PER_DAY = 0.001, 20.0
+"""Where log-normal rates of what is written are cut off."""
+
+MAX_SCREENED_PER_PATIENT = 100
+"""A trial that enrols fewer than one in so many has a mistake in its eligibility."""
 
 PACKAGES = ("botorch", "gpytorch", "numpy", "pyarrow", "scipy", "simpy", "torch")
 """Whose versions can change a result's bytes."""
@@ -37,6 +45,8 @@ class Plan:
     device: Device
     model: Model
     baselines: Baselines | None
+    enrolment: Enrolment
+    patients: tuple[int, ...]  # N, those who were eligible
     candidates: tuple[Setting, ...]  # M, deliverable, off first
     controllers: tuple[Controller, ...]  # one per arm
     seed: int
@@ -44,24 +54,15 @@ class Plan:
     block_size: int
 
     @property
-    def enrolment(self) -> Enrolment:
-        """Whom the trial enrols; they expect to be treated from the end of the baseline on."""
-        return Enrolment(
-            written_rate_per_day=self.baselines,
-            expectation_day=self.design.schedule.baseline_days,
-        )
-
-    @property
     def context(self) -> Context:
         """What every arm's controller is prepared with."""
         return Context(candidates=self.candidates, seed=self.seed, compute=self.compute)
 
-    def blocks(self) -> list[range]:
+    def blocks(self) -> list[tuple[int, ...]]:
         """The patients of each shard."""
-        n_patients = self.design.population.n_patients
         return [
-            range(start, min(start + self.block_size, n_patients))
-            for start in range(0, n_patients, self.block_size)
+            self.patients[start : start + self.block_size]
+            for start in range(0, len(self.patients), self.block_size)
         ]
 
     def identity(self) -> dict[str, Any]:
@@ -110,6 +111,11 @@ def make_plan(
         raise InputError(f"seed = {seed}: an integer from 0 to 2**64 - 1 was expected")
     if type(block_size) is not int or block_size < 1:
         raise InputError(f"block_size = {block_size}: 1 or more was expected")
+    if design.population.target not in TARGETS:
+        raise InputError(
+            f"population.target = {design.population.target!r}: "
+            f"one of {', '.join(TARGETS)} was expected"
+        )
     if design.population.model not in MODELS:
         raise InputError(
             f"population.model = {design.population.model!r}: "
@@ -117,12 +123,17 @@ def make_plan(
         )
     envelope_name = _named_file(design.device.envelope, folder)
     envelope = load_envelope(envelope_name)
+    device = Device.from_toml(envelope_text(envelope_name))
+    baselines = _baselines(design.population.baselines, folder)
+    enrolment = enrolment_of(design, baselines)
     plan = Plan(
         design=design,
         envelope=envelope,
-        device=Device.from_toml(envelope_text(envelope_name)),
+        device=device,
         model=MODELS[design.population.model],
-        baselines=_baselines(design.population.baselines, folder),
+        baselines=baselines,
+        enrolment=enrolment,
+        patients=_eligible(design, device, seed, enrolment),
         candidates=_candidates(design, envelope),
         controllers=tuple(
             build_controller(arm.controller, arm.options, f"arms.{arm.name}") for arm in design.arms
@@ -134,6 +145,25 @@ def make_plan(
     for arm, controller in zip(design.arms, plan.controllers, strict=True):
         check_options(arm.name, controller, plan.context)
     return plan
+
+
+def enrolment_of(design: Design, baselines: Baselines | None) -> Enrolment:
+    """Whom a design enrols, and when surgery and expectation begin."""
+    rates: Distribution | None = baselines
+    if design.population.rates is not None:
+        rates = LogNormal(
+            median=design.population.rates.median_per_28_days / 28,
+            log_sd=design.population.rates.log_sd,
+            lowest=LOWEST_WRITTEN_PER_DAY,
+            highest=HIGHEST_WRITTEN_PER_DAY,
+        )
+    end_of_baseline = design.schedule.baseline_days
+    return Enrolment(
+        written_rate_per_day=rates,
+        target=design.population.target,
+        implant_day=end_of_baseline if design.schedule.recovery_days else None,
+        expectation_day=end_of_baseline,
+    )
 
 
 def check_options(arm: str, controller: Controller, context: Context) -> None:
@@ -166,6 +196,31 @@ def _baselines(name: str, folder: Path) -> Baselines | None:
             f"population.baselines = {name!r}: population, thall-vail or a .csv file was expected"
         )
     return read_baselines(Path(_named_file(name, folder)))
+
+
+def _eligible(design: Design, device: Device, seed: int, enrolment: Enrolment) -> tuple[int, ...]:
+    """The first patients of the seed who are eligible by what they write during baseline."""
+    population, days = design.population, design.schedule.baseline_days
+    if population.least_per_28_days == 0:
+        return tuple(range(population.n_patients))
+    model = MODELS[population.model]
+    enrolled: list[int] = []
+    screened = 0
+    while len(enrolled) < population.n_patients:
+        if screened > MAX_SCREENED_PER_PATIENT * population.n_patients:
+            raise InputError(
+                f"population.least_per_28_days = {population.least_per_28_days}: of {screened} "
+                f"people screened only {len(enrolled)} were eligible"
+            )
+        people = range(screened, screened + BLOCK_SIZE)
+        states = model.draw(device=device, seed=seed, patients=people, enrolment=enrolment)
+        for outcome in model.advance(states, [OFF] * len(people), days):
+            seen = outcome.observation
+            per_28_days = 28 * (seen.n_seizures or 0) / max(seen.days_recorded, 1)
+            if per_28_days >= population.least_per_28_days:
+                enrolled.append(outcome.state.patient)
+        screened = people.stop
+    return tuple(enrolled[: population.n_patients])
 
 
 def _candidates(design: Design, envelope: Envelope) -> tuple[Setting, ...]:

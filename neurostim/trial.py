@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurostim.controllers.sham import Sham
-from neurostim.history import BASELINE, TREATMENT, Integers
+from neurostim.history import BASELINE, OPEN_LABEL, RECOVERY, TREATMENT, Integers
 from neurostim.loop import Batch, Gate, Lived, ask, live, prepare
 from neurostim.plan import Plan
 from neurostim.rows import Row, epoch_row, number_epochs, patient_row, truth_of
@@ -40,7 +40,7 @@ class Shard:
 
     block: int
     arm: int
-    patients: range
+    patients: tuple[int, ...]
 
     @property
     def stem(self) -> str:
@@ -65,7 +65,7 @@ def run(plan: Plan, folder: Path, command: str = "", progress: Progress | None =
     began = time.monotonic()
     before = claim(plan, folder, command)
     key = digest(plan.identity())
-    n_days = plan.design.schedule.baseline_days + plan.design.schedule.treatment_days
+    n_days = plan.design.schedule.end_day
     total = n_days * plan.design.population.n_patients * len(plan.design.arms)
     done = 0
     with one_torch_thread():
@@ -188,9 +188,13 @@ def run_arm(
     """
     schedule = plan.design.schedule
     batch = Batch.start(states)
+    names = [each.name for each in plan.design.arms]
+    late = arm if schedule.open_label_arm is None else names.index(schedule.open_label_arm)
     phases = (
         (BASELINE, Sham(), schedule.baseline_days),
-        (TREATMENT, plan.controllers[arm], schedule.baseline_days + schedule.treatment_days),
+        (RECOVERY, Sham(), schedule.treatment_start_day),
+        (TREATMENT, plan.controllers[arm], schedule.treatment_end_day),
+        (OPEN_LABEL, plan.controllers[late], schedule.end_day),
     )
     for phase, chosen, end_day in phases:
         controller, memory = prepare(chosen, plan.context)

@@ -23,6 +23,7 @@ from patient_models.randomness import Purpose as Purpose
 from patient_models.randomness import uniforms as uniforms
 from patient_models.saving import state_from_dict as state_from_dict
 from patient_models.saving import state_to_dict as state_to_dict
+from patient_models.targets import TARGETS as TARGETS
 
 PART_OF = "neurostim"
 

@@ -30,12 +30,31 @@ class Part(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class Rates(Part):
+    """Whom a trial recruits: log-normal rates of what is written while off."""
+
+    median_per_28_days: Annotated[float, Field(gt=0, le=600)]
+    log_sd: Annotated[float, Field(ge=0, le=4)]
+
+
 class Population(Part):
-    """Who is treated: a patient model, how many, and where their baseline rates come from."""
+    """Who is treated: a patient model, how many, where, and where their rates come from.
+
+    Only patients who write at least `least_per_28_days` seizures during baseline are enrolled.
+    """
 
     model: Name = "clinical"
     n_patients: Annotated[int, Field(ge=1, le=10_000_000)]
+    target: Name = "focus"
     baselines: Text = "population"
+    rates: Rates | None = None
+    least_per_28_days: Annotated[float, Field(ge=0, le=100)] = 0.0
+
+    @model_validator(mode="after")
+    def _rates_have_one_source(self) -> Self:
+        if self.rates is not None and self.baselines != "population":
+            raise ValueError("rates and baselines both say what patients write: one was expected")
+        return self
 
 
 class DeviceChoice(Part):
@@ -95,12 +114,34 @@ class SettingsList(Part):
 
 
 class Schedule(Part):
-    """Baseline without stimulation, then treatment in epochs; endpoints use its last days."""
+    """Baseline without stimulation, then treatment in epochs; endpoints use its last days.
+
+    With `recovery_days` the device is implanted when baseline ends and stays off for so long. In
+    the open-label days after treatment everybody is treated as in `open_label_arm`.
+    """
 
     baseline_days: Days
+    recovery_days: Annotated[int, Field(ge=0, le=3_650)] = 0
     treatment_days: Days
+    open_label_days: Annotated[int, Field(ge=0, le=36_500)] = 0
+    open_label_arm: Name | None = None
     epoch_days: Days
     evaluation_days: Days
+
+    @property
+    def treatment_start_day(self) -> int:
+        """The first day of treatment."""
+        return self.baseline_days + self.recovery_days
+
+    @property
+    def treatment_end_day(self) -> int:
+        """The first day after treatment."""
+        return self.treatment_start_day + self.treatment_days
+
+    @property
+    def end_day(self) -> int:
+        """The first day after everything."""
+        return self.treatment_end_day + self.open_label_days
 
     @model_validator(mode="after")
     def _bounds_do_not_cross(self) -> Self:
@@ -110,6 +151,8 @@ class Schedule(Part):
                     f"{shorter} = {getattr(self, shorter)} is longer than "
                     f"treatment_days = {self.treatment_days}"
                 )
+        if (self.open_label_arm is None) != (self.open_label_days == 0):
+            raise ValueError("open_label_days and open_label_arm come together or not at all")
         return self
 
 
@@ -149,6 +192,11 @@ class Design(Part):
         if self.analysis.reference not in names:
             raise ValueError(
                 f"analysis.reference = {self.analysis.reference!r}: one of the arms "
+                f"({', '.join(names)}) was expected"
+            )
+        if self.schedule.open_label_arm not in (None, *names):
+            raise ValueError(
+                f"schedule.open_label_arm = {self.schedule.open_label_arm!r}: one of the arms "
                 f"({', '.join(names)}) was expected"
             )
         return self

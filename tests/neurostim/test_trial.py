@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 import neurostim
+from neurostim.plan import make_plan
 from neurostim.storage import digest
 from protocols import InputError
+from protocols.design import load_design
 from safety import verify
 
 SHORT = {
@@ -202,3 +204,52 @@ def test_a_manifest_with_a_spoiled_design_names_the_key(finished: Path, tmp_path
 def test_a_folder_without_results_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no results here"):
         neurostim.load(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def sante() -> neurostim.Result:
+    shorter = {"schedule.open_label_days": 56}
+    return neurostim.run_trial("sante", n_patients=15, seed=2, compute="cpu", overrides=shorter)
+
+
+def test_only_the_eligible_are_enrolled(sante: neurostim.Result) -> None:
+    epochs = sante.epochs()
+    baseline = epochs[epochs["phase"] == "baseline"].groupby(["arm", "patient"])
+    rates = 28 * baseline["n_seizures"].sum() / baseline["days_recorded"].sum()
+    assert len(rates) == 30
+    assert (rates >= 6).all()
+    enrolled = sorted(epochs["patient"].unique())
+    assert enrolled != list(range(15))  # some who were screened were not eligible
+    plan = make_plan(load_design("sante", {"population.n_patients": 15}), seed=2, compute="cpu")
+    assert list(plan.patients) == enrolled
+    more = make_plan(load_design("sante", {"population.n_patients": 25}), seed=2, compute="cpu")
+    assert more.patients[:15] == plan.patients
+
+
+def test_nobody_eligible_is_one_sentence() -> None:
+    rare = {"population.rates.median_per_28_days": 0.03, "population.rates.log_sd": 0.0}
+    with pytest.raises(InputError, match="of 2020 people screened only 0 were eligible"):
+        make_plan(load_design("sante", {**rare, "population.n_patients": 20}), seed=2)
+
+
+def test_recovery_is_off_and_open_label_is_the_same_for_all(sante: neurostim.Result) -> None:
+    epochs = sante.epochs()
+    spans = epochs.groupby("phase")["start_day"].agg(["min", "max"])
+    assert spans.loc["recovery", "min"] == 84
+    assert spans.loc["treatment", "min"] == 112
+    assert spans.loc["open label", "min"] == 196
+    for arm, phase, is_on in (
+        ("active", "recovery", False),
+        ("active", "treatment", True),
+        ("control", "treatment", False),
+        ("control", "open label", True),
+        ("active", "open label", True),
+    ):
+        rows = epochs[(epochs["arm"] == arm) & (epochs["phase"] == phase)]
+        assert ((rows["delivered_amplitude_ua"] > 0) == is_on).all()
+    assert epochs["n_incidents"].sum() == 0
+
+
+def test_an_unknown_target_is_one_sentence() -> None:
+    with pytest.raises(InputError, match=r"population\.target = 'moon'"):
+        make_plan(load_design("demo", {"population.target": "moon"}), seed=1)

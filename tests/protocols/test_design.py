@@ -30,6 +30,10 @@ def test_every_shipped_design_is_valid(name: str) -> None:
         ("schedule.week_days=7", "schedule.week_days", "7"),
         ("population.n_patients=0", "population.n_patients", "0"),
         ("population.n_patients=true", "population.n_patients", "True"),
+        ("population.rates.log_sd=1", "population.rates.median_per_28_days", "missing"),
+        ("population.least_per_28_days=-1", "population.least_per_28_days", "-1"),
+        ("schedule.open_label_days=28", "open_label_arm", "come together"),
+        ("schedule.recovery_days=-1", "schedule.recovery_days", "-1"),
         ("settings.amplitude_ua=[2000, 1000]", "amplitude_ua", "2000 to 1000"),
         ("settings.amplitude_ua=[]", "settings.amplitude_ua", "()"),
         ("settings.frequency_hz=[5, inf]", "settings.frequency_hz[1]", "inf"),
@@ -92,3 +96,13 @@ def test_a_design_that_is_not_there_is_one_sentence(name: str) -> None:
 )
 def test_a_change_that_goes_nowhere_is_refused(pair: str) -> None:
     assert "--set" in sentence_of(pair)
+
+
+def test_rates_have_one_source() -> None:
+    said = sentence_of("population.rates.median_per_28_days=10.0", "population.rates.log_sd=1.0")
+    assert "rates and baselines both say what patients write" in said
+
+
+def test_the_open_label_arm_is_one_of_the_arms() -> None:
+    said = sentence_of("schedule.open_label_days=28", "schedule.open_label_arm=nobody")
+    assert "schedule.open_label_arm = 'nobody': one of the arms (sham" in said
