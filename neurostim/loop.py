@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neurostim.controllers import Context, Controller
 from neurostim.history import History, Integers
 from patient_models import Model, Outcome, State
-from protocols import SECONDS_PER_DAY, Proposal, Setting
+from protocols import OFF, SECONDS_PER_DAY, Observation, Proposal, Setting
 from safety import AuditLog, Envelope, Past, Verdict, review
 
 
@@ -167,6 +167,11 @@ def live(
         for wish, verdict, outcome in zip(wishes, verdicts, outcomes, strict=True)
     ]
     return replace(batch, states=tuple(states), pasts=tuple(pasts), history=history), lived
+
+
+def observe_off(model: Model, states: Sequence[State], days: int) -> list[Observation]:
+    """What each of these people would write in the coming days, with nothing delivered."""
+    return [outcome.observation for outcome in model.advance(states, [OFF] * len(states), days)]
 
 
 def _review(batch: Batch, position: int, wish: Wish, gate: Gate) -> Verdict:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurostim.controllers import Context, Controller, build_controller
+from neurostim.loop import observe_off
 from neurostim.storage import digest
 from patient_models import (
     MODELS,
@@ -18,7 +19,7 @@ from patient_models import (
     thall_vail,
 )
 from patient_models.distributions import Distribution, LogNormal
-from protocols import OFF, InputError, Mode, Setting
+from protocols import InputError, Mode, Setting
 from protocols.design import Design
 from safety import Envelope, envelope_text, is_deliverable, load_envelope
 
@@ -214,11 +215,10 @@ def _eligible(design: Design, device: Device, seed: int, enrolment: Enrolment) -
             )
         people = range(screened, screened + BLOCK_SIZE)
         states = model.draw(device=device, seed=seed, patients=people, enrolment=enrolment)
-        for outcome in model.advance(states, [OFF] * len(people), days):
-            seen = outcome.observation
+        for patient, seen in zip(people, observe_off(model, states, days), strict=True):
             per_28_days = 28 * (seen.n_seizures or 0) / max(seen.days_recorded, 1)
             if per_28_days >= population.least_per_28_days:
-                enrolled.append(outcome.state.patient)
+                enrolled.append(patient)
         screened = people.stop
     return tuple(enrolled[: population.n_patients])
 

@@ -19,6 +19,7 @@ from protocols import OFF, InputError, Mode, Setting
 SCHEMA = 1
 LONGEST_TEXT = 1_000_000
 TICKS = ("amplitude_ua", "frequency_hz", "pulse_width_us")
+RAMPS = ("ramp_up_ua_per_s", "ramp_down_ua_per_s")
 WHOLE_PERMILLE = 1000
 US_PER_S = 1_000_000
 PC_PER_UC = 1_000_000
@@ -66,6 +67,8 @@ class Device:
     contacts: tuple[Contact, ...] = field(compare=False)
     montages: tuple[Montage, ...] = field(compare=False)
     interphase_gap_us: int = field(compare=False)
+    ramp_up_ua_per_s: int = field(compare=False)
+    ramp_down_ua_per_s: int = field(compare=False)
     limits: Limits = field(compare=False)
 
     @classmethod
@@ -138,6 +141,7 @@ def fields_of(envelope: Mapping[str, Any]) -> dict[str, Any]:
             for shares in (montage["shares_permille"] for montage in envelope["montages"])
         ),
         "interphase_gap_us": whole_number(envelope["pulse"], "interphase_gap_us", lowest=0),
+        **{name: whole_number(envelope["rise"], name, lowest=1) for name in RAMPS},
         "limits": Limits(
             contact_current_ua=whole_number(limits, "max_contact_current_ua", lowest=0),
             lead_current_ua=whole_number(limits, "max_lead_current_ua", lowest=0),

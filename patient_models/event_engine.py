@@ -1,7 +1,7 @@
 """The event engine: one patient in continuous time, with each thing that happens a SimPy event.
 
-Three small processes run side by side: seizures, side effects and the diary. The diary ends the
-epoch, at its last midnight or at the midnight after a severe side effect.
+Small processes run side by side: seizures, side effects, the device's ramp and the diary. The diary
+ends the epoch, at its last midnight or at the midnight after a severe side effect.
 """
 
 from collections.abc import Generator, Iterable
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from simpy import Environment, Timeout
 
 from patient_models.arrays import Booleans, Counts, Floats
-from patient_models.delivery import device_after, telemetry_of
+from patient_models.delivery import lived, ramp_end_day
 from patient_models.device_check import delivered
 from patient_models.law import Carried, carried_after, log_multiplier
 from patient_models.luck import Luck, luck_between, on_grid
@@ -54,6 +54,12 @@ class Epoch:
             yield self.until(time_day)
             self.events.append(Event(time_day, Kind.ADVERSE_EVENT, grade=grade))
             self.worst_grade_today = grade
+
+    def ramp(self, end_day: float) -> Process:
+        """The device goes from the setting before to this one, unless it is that already."""
+        if end_day > self.start_day:
+            yield self.until(end_day)
+            self.events.append(Event(end_day, Kind.END_OF_RAMP))
 
     def diary(self, are_recorded: Booleans) -> Process:
         """Each midnight the day is recorded or missed, until the epoch is over."""
@@ -108,7 +114,11 @@ def advance(state: State, setting: Setting, days: int) -> Outcome:
     steady = steady_of(response, setting)
     epoch = Epoch(state.day, days)
     pending = live(epoch, state, setting, steady)
-    telemetry = telemetry_of(state.device.device, setting, epoch.days, n_incidents)
+    device, telemetry, new_batteries = lived(
+        state.device, state.parameters.hardware, setting, state.day, epoch.days, n_incidents
+    )
+    epoch.events.extend(Event(midnight, Kind.NEW_BATTERY) for midnight in new_batteries)
+    epoch.events.sort(key=happens_at)
     carried = carried_after(state.carried, steady, response, epoch.days)
     return Outcome(
         state=State(
@@ -123,7 +133,7 @@ def advance(state: State, setting: Setting, days: int) -> Outcome:
             ),
             pending=pending,
             setting=setting,
-            device=device_after(state.device, telemetry),
+            device=device,
         ),
         observation=epoch.observation(telemetry),
         n_seizures=epoch.n_seizures,
@@ -169,11 +179,17 @@ def live(
     felt_days = epoch.start_day + np.flatnonzero(grades)
     felt_mark = uniforms(state.seed, state.patient, felt_days, Purpose.SIDE_EFFECT)
     start = epoch.clock.process
+    start(epoch.ramp(ramp_end_day(state.device.device, state.setting, setting, epoch.start_day)))
     start(epoch.seizures(time_day[:n_now], is_noted[:n_now] & luck.is_recorded[day]))
     start(epoch.side_effects(felt_days + on_grid(felt_mark), grades[grades > 0]))
     epoch.clock.run(until=start(epoch.diary(luck.is_recorded)))
     is_pending = (began_day < epoch.days) & (time_day >= epoch.stop_day)
     return tuple(zip(time_day[is_pending].tolist(), is_noted[is_pending].tolist(), strict=True))
+
+
+def happens_at(event: Event) -> tuple[float, bool]:
+    """The order of events: by time, the end of an epoch after all else of its midnight."""
+    return event.time_day, event.kind is Kind.END_OF_EPOCH
 
 
 def pairs(times_day: Floats, marks: NDArray[Any]) -> Iterable[tuple[float, Any]]:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from scipy.special import i0e
 
 from patient_models.arrays import Floats, Number
+from patient_models.hardware import Hardware
 from patient_models.ranges import check_range
 from patient_models.response import MAXIMAL_LOG_HARM, Steady, SteadyResponse
 from patient_models.side_effects import Tolerance
@@ -188,6 +189,7 @@ class Parameters:
     tolerance: Tolerance
     diary: DiaryHabits
     course: Course
+    hardware: Hardware
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

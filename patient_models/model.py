@@ -19,6 +19,8 @@ class Kind(StrEnum):
     DIARY_ENTRY = "diary entry"
     MISSED_DAY = "missed day"
     ADVERSE_EVENT = "adverse event"
+    END_OF_RAMP = "end of ramp"
+    NEW_BATTERY = "new battery"
     END_OF_EPOCH = "end of epoch"
 
 

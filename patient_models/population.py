@@ -23,6 +23,7 @@ from patient_models.distributions import (
 )
 from patient_models.doses import REFERENCE_PULSE_WIDTH_US
 from patient_models.enrolment import Enrolment
+from patient_models.hardware import Hardware
 from patient_models.law import (
     WEEK_DAYS,
     Background,
@@ -99,6 +100,11 @@ class Trait(IntEnum):
     PROGRESSION = 35
     TOLERANT = 36
     SENSITIVITY = 37
+    IMPEDANCE_OHM = 38
+    ACUTE_SHARE = 39
+    SETTLING_DAYS = 40
+    DRIFT_PER_YEAR = 41
+    FALSE_ALARMS_PER_DAY = 42
 
 
 SITE_TRAITS = (Trait.SITE_SHARE, Trait.SITE_TOLERANCE)
@@ -160,6 +166,11 @@ class Population:
     sensitivity: Distribution
     tolerance_share: Distribution
     site_tolerance: Distribution
+    impedance_ohm: Distribution
+    acute_share: Distribution
+    settling_days: Distribution
+    drift_per_year: Distribution
+    false_alarms_per_day: Distribution
 
     def __post_init__(self) -> None:
         for name in SHARES:
@@ -256,6 +267,14 @@ DRUG_RESISTANT = Population(
     sensitivity=Beta(a=2, b=1.5, lowest=0.5, highest=1),
     tolerance_share=LogNormal(median=2.0, log_sd=0.3, lowest=0.5, highest=8),
     site_tolerance=LogNormal(median=1, log_sd=0.2, lowest=0.5, highest=2),
+    # Contacts settle near 1 kOhm within months (Wong 2018, Tremor Other Hyperkinet Mov 8:542), and
+    # most fall slowly over the years (Satzer 2014); the acute part is an assumption.
+    impedance_ohm=LogNormal(median=1000, log_sd=0.25, lowest=400, highest=2500),
+    acute_share=Uniform(lowest=-0.35, highest=0.10),
+    settling_days=LogNormal(median=21, log_sd=0.5, lowest=5, highest=90),
+    drift_per_year=Uniform(lowest=-0.23, highest=0.09),
+    # Assumption: hundreds to 2,000 a day, mostly discharges between seizures.
+    false_alarms_per_day=LogNormal(median=700, log_sd=0.8, lowest=20, highest=4000),
 )
 """People who enter device trials."""
 
@@ -316,6 +335,14 @@ def draw_columns(
             placebo=values[Trait.PLACEBO],
             implant=values[Trait.IMPLANT] * target.implant_share,
             expectation_day=enrolment.expectation_day,
+            implant_day=enrolment.implant_day,
+        ),
+        hardware=Hardware(
+            impedance_ohm=values[Trait.IMPEDANCE_OHM],
+            acute_share=values[Trait.ACUTE_SHARE],
+            settling_days=values[Trait.SETTLING_DAYS],
+            drift_per_year=values[Trait.DRIFT_PER_YEAR],
+            false_alarms_per_day=values[Trait.FALSE_ALARMS_PER_DAY],
             implant_day=enrolment.implant_day,
         ),
     )

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from patient_models.device_check import Device
+from patient_models.hardware import Hardware
 from patient_models.law import (
     Background,
     Carried,
@@ -67,6 +68,7 @@ def parameters_from_dict(saved: Mapping[str, Any]) -> Parameters:
         tolerance=Tolerance(**{**tolerance, "site_ua": tuple(tolerance["site_ua"])}),
         diary=DiaryHabits(**saved["diary"]),
         course=Course(**saved["course"]),
+        hardware=Hardware(**saved["hardware"]),
     )
 
 

@@ -12,11 +12,19 @@ SEVERE_GRADE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
-    """What the device itself reports of one epoch."""
+    """What the device itself reports of one epoch.
+
+    `charge_uc` is that of the first phases of all pulses, `energy_mj` what the battery gave.
+    `impedance_ohm` of a contact and `battery_permille`, what is left of the battery, are as of the
+    epoch's end.
+    """
 
     setting: Setting
     stimulation_s: int
     charge_uc: int
+    energy_mj: int
+    impedance_ohm: int
+    battery_permille: int
     n_incidents: int
 
 

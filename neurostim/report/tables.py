@@ -116,7 +116,9 @@ def charges(evidence: Evidence) -> list[dict[str, str]]:
         row = evidence.estimate("charge", arm)
         per_day = (frame["charge_c"] / frame["treatment_days"].replace(0, np.nan)).dropna()
         treated = evidence.treatment[evidence.treatment["arm"] == arm]
-        hours = treated["stimulation_s"].sum() / 3600 / max(1, int(treated["days"].sum()))
+        n_days = max(1, int(treated["days"].sum()))
+        hours = treated["stimulation_s"].sum() / 3600 / n_days
+        energy_j = treated["energy_mj"].sum() / 1000 / n_days
         rows.append(
             {
                 "arm": arm,
@@ -125,6 +127,7 @@ def charges(evidence: Evidence) -> list[dict[str, str]]:
                 "median": number(float(per_day.median()) if len(per_day) else float("nan")),
                 "most": number(float(per_day.max()) if len(per_day) else float("nan")),
                 "hours": number(float(hours), "", 1),
+                "energy": number(float(energy_j), "", 1),
             }
         )
     return rows

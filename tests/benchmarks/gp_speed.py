@@ -41,7 +41,15 @@ def observed(setting: Setting, epoch: int, luck: np.random.Generator) -> Observa
         n_seizures=int(luck.poisson(luck.gamma(4, mean / 4))),
         days_recorded=DAYS,
         worst_grade=0,
-        telemetry=Telemetry(setting=setting, stimulation_s=0, charge_uc=0, n_incidents=0),
+        telemetry=Telemetry(
+            setting=setting,
+            stimulation_s=0,
+            charge_uc=0,
+            energy_mj=0,
+            impedance_ohm=1000,
+            battery_permille=1000,
+            n_incidents=0,
+        ),
     )
 
 

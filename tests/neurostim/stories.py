@@ -33,7 +33,15 @@ def seen(
         n_seizures=n_seizures,
         days_recorded=0 if n_seizures is None else days,
         worst_grade=worst_grade,
-        telemetry=Telemetry(setting=setting, stimulation_s=0, charge_uc=0, n_incidents=0),
+        telemetry=Telemetry(
+            setting=setting,
+            stimulation_s=0,
+            charge_uc=0,
+            energy_mj=0,
+            impedance_ohm=1000,
+            battery_permille=1000,
+            n_incidents=0,
+        ),
     )
 
 

@@ -17,7 +17,8 @@ def epoch(phase: str, start_day: int, days: int, n: int | None, recorded: int) -
         **{f"{kind}_{name}": 0 for kind in ("requested", "delivered") for name in names},
         "requested_mode": "continuous", "delivered_mode": "continuous", "ruling": "accepted",
         "rules": "", "findings": "", "fault": "", "n_seizures": n, "days_recorded": recorded,
-        "worst_grade": None, "stimulation_s": 0, "charge_uc": 0, "n_incidents": 0,
+        "worst_grade": None, "stimulation_s": 0, "charge_uc": 0, "energy_mj": 0,
+        "impedance_ohm": 1000, "battery_permille": 1000, "n_incidents": 0,
         "true_n_seizures": n or 0, "true_rate_per_day": 0.5, "true_is_unsafe": False,
     }  # fmt: skip
 

@@ -70,6 +70,7 @@ def patient_zero(*, seed: int = 1, patient: int = 0, **background: object) -> St
         tolerance=Tolerance(site_ua=(1e9,) * 4, chronaxie_us=130),
         diary=DiaryHabits(writing_probability=0.5, missing_probability=0),
         course=Course(placebo=0, implant=0),
+        hardware=state.parameters.hardware,
     )
     return replace(state, patient=patient, parameters=parameters)
 

@@ -5,7 +5,15 @@ import pytest
 
 from protocols import OFF, Observation, Telemetry
 
-TELEMETRY = Telemetry(setting=OFF, stimulation_s=0, charge_uc=0, n_incidents=0)
+TELEMETRY = Telemetry(
+    setting=OFF,
+    stimulation_s=0,
+    charge_uc=0,
+    energy_mj=0,
+    impedance_ohm=1000,
+    battery_permille=1000,
+    n_incidents=0,
+)
 SEEN: dict[str, Any] = {
     "start_day": 0,
     "days": 7,
