@@ -114,6 +114,43 @@ def report(
     console.print(f"Report: {path}", soft_wrap=True)
 
 
+@app.command()
+def validate(
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="Rows of the table, such as D2 or D10b.  [all]")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer patients: under two minutes.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same table.")] = 1,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the table as JSON, one object for each row.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the table and its figures.")] = None,
+    family: Annotated[str, typer.Option(help="Which family of patients.")] = "clinical",
+) -> None:
+    """Hold the virtual patients against the published figures; exits with 1 if a row fails."""
+    from neurostim.trial import one_torch_thread
+    from neurostim.validation.command import run as run_validation
+    from neurostim.validation.simulated import simulated_cohorts
+
+    cohorts = simulated_cohorts(family)
+    with one_torch_thread():
+        is_passed = run_validation(
+            cohorts,
+            subject=f"the {family} family of virtual patients",
+            is_quick=quick,
+            seed=seed,
+            only=rows or None,
+            json_path=json,
+            page_path=html,
+            console=console,
+        )
+    console.print(NOTICE, style="dim")
+    if not is_passed:
+        raise typer.Exit(1)
+
+
 @app.command(name="import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A seizure diary: .csv, or .tsv with tabs.")],

@@ -1,0 +1,149 @@
+"""The cohorts of validation as our own patients live them, on the cohort engine.
+
+Nobody here is tuned to a row: one population and one law, and of each trial only whom it recruited.
+Every setting is one of a shipped design, and a design's list holds what the gate would deliver
+unchanged, nothing else.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurostim.controllers.fixed import Fixed
+from neurostim.plan import Plan, make_plan
+from neurostim.validation.cohorts import TrialDiaries, TrialName
+from neurostim.validation.diaries import Counts, Diaries
+from patient_models import MODELS, Enrolment
+from patient_models.clinical import Clinical
+from patient_models.cohort_engine import Cohort, Lives, advance
+from patient_models.distributions import Distribution, LogNormal
+from patient_models.population import COMMUNITY_RATE, Population
+from protocols import OFF, InputError, Setting
+from protocols.design import load_design
+
+MONTH_DAYS = 30
+BLINDED_DAYS = 84
+"""All four trials judge three blinded months; RNS has a month of setting up before them."""
+
+DAYS_PER_YEAR = 365
+SCREENED_AT_A_TIME = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedCohorts:
+    """Diaries of the clinical family's people."""
+
+    population: Population
+
+    def community(
+        self,
+        n: int,
+        days: int,
+        *,
+        seed: int,
+        with_times: bool = False,
+        expectation_day: float | None = None,
+        written_rate_per_30_days: float | None = None,
+    ) -> Diaries:
+        """Return the diaries of n people of the community, nobody stimulated."""
+        rates: Distribution = COMMUNITY_RATE
+        if written_rate_per_30_days is not None:
+            median = written_rate_per_30_days / MONTH_DAYS
+            rates = LogNormal(median=median, log_sd=0, lowest=median, highest=median)
+        enrolment = Enrolment(
+            written_rate_per_day=rates,
+            expectation_day=None if expectation_day is None else int(expectation_day),
+        )
+        cohort = Cohort.enrol(
+            self.population, seed=seed, patients=range(n), n_sites=1, enrolment=enrolment
+        )
+        return diaries_of([advance(cohort, OFF, days, with_times=with_times)[1]])
+
+    def trial(
+        self, name: TrialName, *, n_replicates: int, seed: int, years: int = 0
+    ) -> TrialDiaries:
+        """Return the patients enrolled on their observed baseline, with `years` of open label."""
+        design = load_design(name)
+        plan = make_plan(load_design(name, {"population.n_patients": 1}), seed=seed, compute="cpu")
+        schedule, n = design.schedule, design.population.n_patients * n_replicates
+        enrolled = np.fromiter(self._eligible(plan), dtype=np.int64, count=n)
+        cohort = self._enrol(plan, enrolled)
+        arm = 1 - np.arange(n) % 2
+        control, active = settings_of(plan)
+        late = {plan.design.analysis.reference: control}.get(schedule.open_label_arm or "", active)
+        last_day = schedule.treatment_start_day + years * DAYS_PER_YEAR
+        phases = (
+            ([OFF] * n, schedule.treatment_start_day),
+            ([active if each else control for each in arm], schedule.treatment_days),
+            ([late] * n, max(0, last_day - schedule.treatment_end_day)),
+        )
+        lives = []
+        for settings, days in phases:
+            if days:
+                cohort, lived = advance(cohort, settings, days)
+                lives.append(lived)
+        return TrialDiaries(
+            diaries=diaries_of(lives),
+            arm=arm,
+            n_per_replicate=design.population.n_patients,
+            baseline_days=schedule.baseline_days,
+            blinded_start_day=schedule.treatment_end_day - BLINDED_DAYS,
+            blinded_end_day=schedule.treatment_end_day,
+            year_end_days=tuple(
+                schedule.treatment_start_day + DAYS_PER_YEAR * (year + 1) for year in range(years)
+            ),
+        )
+
+    def _enrol(self, plan: Plan, patients: Counts) -> Cohort:
+        return Cohort.enrol(
+            self.population,
+            seed=plan.seed,
+            patients=patients.tolist(),
+            n_sites=plan.device.n_sites,
+            enrolment=plan.enrolment,
+        )
+
+    def _eligible(self, plan: Plan) -> Iterator[int]:
+        """Screen people in order of their index; yields the eligible ones."""
+        first = 0
+        while True:
+            people = np.arange(first, first + SCREENED_AT_A_TIME)
+            days = plan.design.schedule.baseline_days
+            baseline = diaries_of([advance(self._enrol(plan, people), OFF, days)[1]])
+            per_28_days = np.nan_to_num(28 * baseline.rates())
+            least = plan.design.population.least_per_28_days
+            yield from people[per_28_days >= least].tolist()
+            first += SCREENED_AT_A_TIME
+
+
+def settings_of(plan: Plan) -> tuple[Setting, Setting]:
+    """The setting of the control arm and that of the active one."""
+    chosen = {
+        arm.name: controller.setting if isinstance(controller, Fixed) else OFF
+        for arm, controller in zip(plan.design.arms, plan.controllers, strict=True)
+    }
+    control = chosen.pop(plan.design.analysis.reference)
+    [active] = chosen.values()
+    return control, active
+
+
+def diaries_of(lives: list[Lives]) -> Diaries:
+    """What was written in stretches that follow each other; times of a single one, if kept."""
+    row, time_day, is_written = lives[0].row, lives[0].time_day, lives[0].is_written
+    has_times = len(lives) == 1 and row is not None and time_day is not None
+    return Diaries(
+        counts=np.concatenate([each.written for each in lives], axis=1).astype(np.int32),
+        recorded=np.concatenate([each.is_recorded for each in lives], axis=1),
+        row=row[is_written] if has_times and row is not None else None,
+        time_day=time_day[is_written] if has_times and time_day is not None else None,
+    )
+
+
+def simulated_cohorts(family: str) -> SimulatedCohorts:
+    """The cohorts of a family of patients; raises `InputError` for one without a population."""
+    model = MODELS.get(family)
+    if not isinstance(model, Clinical):
+        known = [name for name, each in MODELS.items() if isinstance(each, Clinical)]
+        raise InputError(f"family = {family!r}: one of {', '.join(known)} was expected")
+    return SimulatedCohorts(population=model.population)

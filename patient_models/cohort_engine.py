@@ -1,0 +1,651 @@
+"""The cohort engine: many patients at once, day by day, on tensors of the CPU or a GPU.
+
+It lives the law of `law` with the luck of `luck`: each patient's life is, up to rounding, the one
+that `event_engine` gives, with one difference. Every day is lived: a severe side effect is reported
+on its day and ends nothing, so whoever decides between epochs must look at `worst_grade`. Settings
+are taken as delivered, and devices are not kept.
+
+Inside, days are rows and patients columns, so that one day of all patients is contiguous. Nothing
+depends on who else is in a cohort: sums over events are sums of whole numbers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
+from math import exp, pi, sqrt
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+from torch import Tensor
+
+from patient_models.arrays import Booleans, Counts, Floats, Number
+from patient_models.doses import Doses, doses_of
+from patient_models.enrolment import Enrolment
+from patient_models.law import (
+    DRIFT_DAYS,
+    DRIFT_LOG_SD,
+    FADING_DAYS,
+    FAST_DAYS,
+    LOG_REMISSION,
+    MAXIMAL_CHAIN,
+    MAXIMAL_PARENTS_PER_DAY,
+    OFFSPRING_DAYS,
+    PHASE_NOISE,
+    PROGRESSION_DAYS,
+    RELAPSE_PER_YEAR,
+    REMISSION_PER_YEAR,
+    RISK_TILT,
+    SLOW_DAYS,
+    WEEK_DAYS,
+    Carried,
+    Parameters,
+    Rhythm,
+    carried_after,
+)
+from patient_models.luck import DAYS_PER_YEAR, TIMES_PER_DAY, variance_between_weeks
+from patient_models.population import Population, draw_columns
+from patient_models.randomness import Purpose, quads
+from patient_models.response import MAXIMAL_LOG_HARM, Steady
+from patient_models.saving import parameters_from_dict
+from patient_models.tensor_randomness import poisson_quantile, uniform, words
+from protocols import Setting
+
+CHUNK_DAYS = 63
+CHUNK_CELLS = {"cpu": 1 << 15, "cuda": 1 << 22}
+"""Patient-days at a time: few enough for a processor's cache, many enough to fill a GPU."""
+
+CHUNK_PARENTS = {"cpu": 1 << 17, "cuda": 1 << 24}
+"""Latent chains at a time, as expected in the long run: this bounds the memory in use."""
+
+DELAY_STEPS_PER_DAY = 2.0**48
+"""Delays within chains are summed in whole steps, so that sums of other chains cancel exactly."""
+
+LARGEST_FACTOR = exp(MAXIMAL_LOG_HARM)
+LINKS_PER_PARENT = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Wandering:
+    """What the background of each patient carries from day to day, of unit variance.
+
+    `slow`, `drift`, `phase` and `in_remission` are those at the edge at which the current week
+    began, `fast` is yesterday's.
+    """
+
+    slow: Floats
+    drift: Floats
+    phase: Floats
+    in_remission: Booleans
+    fast: Floats
+
+    @classmethod
+    def begin(cls, seed: int, patients: Counts) -> Self:
+        """The state at enrolment."""
+        slow, drift, phase, mark = quads(seed, patients, 0, Purpose.WEEK)
+        return cls(
+            slow=ndtri(slow),
+            drift=ndtri(drift),
+            phase=ndtri(phase),
+            in_remission=mark < REMISSION_PER_YEAR * WEEK_DAYS / DAYS_PER_YEAR,
+            fast=np.zeros(len(slow)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pending:
+    """Later seizures of chains that have begun: whose (row), when, and whether they are noted."""
+
+    row: Counts
+    time_day: Floats
+    is_noted: Booleans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cohort:
+    """B patients at the start of a day: a plain value, in NumPy, with a row per patient.
+
+    `compute`, "cpu" or "cuda", is where they are advanced; it may be replaced at any time.
+    """
+
+    seed: int
+    patients: Counts
+    parameters: Parameters
+    day: int
+    carried: Carried
+    wandering: Wandering
+    pending: Pending
+    compute: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.compute not in CHUNK_CELLS:
+            raise ValueError(f"compute = {self.compute!r}: cpu or cuda was expected")
+        if not len(self.patients):
+            raise ValueError("patients = (): one or more were expected")
+
+    @classmethod
+    def enrol(
+        cls,
+        population: Population,
+        *,
+        seed: int,
+        patients: Sequence[int],
+        n_sites: int,
+        enrolment: Enrolment | None = None,
+        compute: str = "cpu",
+    ) -> Self:
+        """These patients on day 0: the same people as `population.draw` gives."""
+        index = np.array(patients, dtype=np.int64)
+        none = np.zeros(len(index))
+        return cls(
+            seed=seed,
+            patients=index,
+            parameters=draw_columns(population, seed, patients, n_sites, enrolment),
+            day=0,
+            carried=Carried(high=none, low=none, progress=none),
+            wandering=Wandering.begin(seed, index),
+            pending=Pending(
+                row=np.empty(0, np.int64), time_day=np.empty(0), is_noted=np.empty(0, np.bool_)
+            ),
+            compute=compute,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, flat, with dotted names, as `numpy.savez(path, **cohort.to_dict())` needs."""
+        return dict(flat("", asdict(self)))
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Self:
+        """The cohort of such a dictionary, or of what `numpy.load` makes of a saved one."""
+        nested = nested_of(saved)
+        parameters = parameters_from_dict(nested["parameters"])
+        sites = nested["parameters"]["response"]["site_efficacy"]
+        site_ua = nested["parameters"]["tolerance"]["site_ua"]
+        return cls(
+            seed=nested["seed"],
+            patients=nested["patients"],
+            parameters=replace(
+                parameters,  # saved parameters are of one patient, whose sites are a tuple
+                response=replace(parameters.response, site_efficacy=sites),  # type: ignore[type-var]
+                tolerance=replace(parameters.tolerance, site_ua=site_ua),
+            ),
+            day=nested["day"],
+            carried=Carried(**nested["carried"]),
+            wandering=Wandering(**nested["wandering"]),
+            pending=Pending(**nested["pending"]),
+            compute=nested["compute"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lives:
+    """What happened to B patients on D days from `first_day` on: B x D arrays.
+
+    `seizures` counts all true ones, `written` those in the diary, 0 on a missed day; `worst_grade`
+    is true of each day, recorded or not. The last three list every true seizure in order of row
+    and time, and are None unless asked for.
+    """
+
+    first_day: int
+    seizures: NDArray[np.uint16]
+    written: NDArray[np.uint16]
+    is_recorded: Booleans
+    worst_grade: NDArray[np.uint8]
+    row: Counts | None = None
+    time_day: Floats | None = None
+    is_written: Booleans | None = None
+
+    @classmethod
+    def blank(cls, first_day: int, n_patients: int, days: int) -> Self:
+        """Lives that are yet to be filled in."""
+        shape = (n_patients, days)
+        return cls(
+            first_day=first_day,
+            seizures=np.empty(shape, np.uint16),
+            written=np.empty(shape, np.uint16),
+            is_recorded=np.empty(shape, np.bool_),
+            worst_grade=np.empty(shape, np.uint8),
+        )
+
+
+def advance(
+    cohort: Cohort, settings: Setting | Sequence[Setting], days: int, *, with_times: bool = False
+) -> tuple[Cohort, Lives]:
+    """Every patient at one setting, or each at their own, for these days.
+
+    What is in memory beside the result is bounded, unless times are asked for.
+    """
+    if days < 1:
+        raise ValueError(f"days = {days}: 1 or more was expected")
+    doses = doses_for(settings, len(cohort.patients))
+    response = cohort.parameters.response
+    steady = response.steady(doses)
+    probabilities = cohort.parameters.tolerance.daily_probabilities(doses)
+    lives = Lives.blank(cohort.day, len(cohort.patients), days)
+    windows = []
+    for rows in chunks(cohort, days):
+        window = Window(cohort, rows, steady, probabilities, with_times=with_times)
+        for first in range(0, days, CHUNK_DAYS):
+            window.live(lives, first, min(days, first + CHUNK_DAYS))
+        windows.append(window)
+    if with_times:
+        row, time_day, is_written = in_order((w.rows, w.happened) for w in windows)
+        lives = replace(lives, row=row, time_day=time_day, is_written=is_written)
+    row, time_day, is_noted = in_order((w.rows, [w.pending]) for w in windows)
+    later = replace(
+        cohort,
+        day=cohort.day + days,
+        carried=carried_after(cohort.carried, steady, response, days),
+        wandering=Wandering(
+            slow=joined(window.slow for window in windows),
+            drift=joined(window.drift for window in windows),
+            phase=joined(window.phase for window in windows),
+            in_remission=joined(window.in_remission for window in windows),
+            fast=joined(window.fast for window in windows),
+        ),
+        pending=Pending(row=row, time_day=time_day, is_noted=is_noted),
+    )
+    return later, lives
+
+
+class Seizures(NamedTuple):
+    """Flat tensors with one element per seizure; rows count from the first of a chunk."""
+
+    row: Tensor
+    time_day: Tensor
+    is_noted: Tensor
+
+    def where(self, is_kept: Tensor) -> "Seizures":
+        """Those of them that are kept."""
+        kept = places(is_kept)
+        return Seizures(*(each[kept] for each in self))
+
+
+class Window:
+    """Some patients of a cohort while they are advanced; what they carry changes by the day."""
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        rows: slice,
+        steady: Steady,
+        probabilities: Floats,
+        *,
+        with_times: bool,
+    ) -> None:
+        self.seed = cohort.seed
+        self.rows = rows
+        self.start_day = cohort.day
+        self.with_times = with_times
+        self.columns = Columns(cohort, rows)
+        column = self.columns.column
+        self.effect = Effect(cohort, steady, self.columns)
+        self.probabilities = [column(each) for each in probabilities.T]
+        wandering, pending = cohort.wandering, cohort.pending
+        self.slow, self.drift = column(wandering.slow), column(wandering.drift)
+        self.phase, self.fast = column(wandering.phase), column(wandering.fast)
+        self.in_remission = column(wandering.in_remission) > 0
+        first, last = np.searchsorted(pending.row, (rows.start, rows.stop))
+        self.pending = Seizures(
+            *(
+                torch.tensor(each, device=cohort.compute)
+                for each in (
+                    pending.row[first:last] - rows.start,
+                    pending.time_day[first:last],
+                    pending.is_noted[first:last],
+                )
+            )
+        )
+        self.happened: list[Seizures] = []
+
+    def live(self, lives: Lives, start: int, stop: int) -> None:
+        """Live the days from `start` to before `stop` of the epoch, and write them down."""
+        columns, days = self.columns, self.start_day + np.arange(start, stop)
+        day_words = words(self.seed, columns.patient, columns.days(days), Purpose.DAY)
+        fast_mark, count_mark, recorded_mark, grade_mark = (uniform(each) for each in day_words)
+        is_recorded = recorded_mark >= columns.missing
+        level, swing = self.level(days, self.memory(fast_mark, int(days[0])))
+        share = self.effect.share(days, swing)
+        mean = level.exp_().clamp_(max=MAXIMAL_PARENTS_PER_DAY).mul_(LARGEST_FACTOR)
+        counts = poisson_quantile(count_mark.flatten(), mean.flatten())
+        seizures, written = self.chains(days, counts, share.flatten(), is_recorded.flatten())
+        grades = torch.zeros(level.shape, dtype=torch.uint8, device=level.device)
+        for probability in self.probabilities:
+            grades.add_(grade_mark < probability)
+        place = self.rows, slice(start, stop)
+        lives.seizures[place] = on_cpu(seizures.view(level.shape).T)
+        lives.written[place] = on_cpu(written.view(level.shape).T)
+        lives.is_recorded[place] = on_cpu(is_recorded.T)
+        lives.worst_grade[place] = on_cpu(grades.T)
+
+    def memory(self, mark: Tensor, first_day: int) -> Tensor:
+        """Day-to-day memory on each of these days: days x patients; see `luck.memory`."""
+        kept = exp(-1 / FAST_DAYS)
+        fresh = sqrt(1 - kept**2)
+        values: Tensor = torch.special.ndtri(mark)
+        for day in range(len(values)):
+            if first_day + day > 0:
+                values[day].mul_(fresh).add_(self.fast, alpha=kept)
+            self.fast = values[day]
+        self.fast = values[-1].clone()  # a view would keep all days alive
+        return values
+
+    def level(self, days: Counts, fast: Tensor) -> tuple[Tensor, Tensor]:
+        """The log of parents per day, and the swing of risk: days x patients; see `luck.level`."""
+        columns = self.columns
+        first_week, next_week = int(days[0]) // WEEK_DAYS, int(days[-1] + 1) // WEEK_DAYS
+        slow, drift, phase, in_remission = self.edges(first_week, int(days[-1]) // WEEK_DAYS + 1)
+        at = next_week - first_week
+        self.slow, self.drift, self.phase = slow[at], drift[at], phase[at]
+        self.in_remission = in_remission[at]
+        week = columns.days(days // WEEK_DAYS - first_week)[:, 0]
+        share_of_week = (days % WEEK_DAYS + 0.5) / WEEK_DAYS
+        share = columns.days(share_of_week)
+
+        def between(values: Tensor) -> Tensor:
+            left, right = values.index_select(0, week), values.index_select(0, week + 1)
+            return left.mul_(1 - share).add_(right.mul_(share))
+
+        slow_variance = columns.days(variance_between_weeks(share_of_week, SLOW_DAYS))
+        drift_variance = columns.days(variance_between_weeks(share_of_week, DRIFT_DAYS))
+        noon = columns.days(days + 0.5)
+        swing = between(slow * columns.slow_sd)
+        level = fast.mul_(columns.fast_sd).add_(columns.log_parents)
+        level.sub_(drift_variance * (DRIFT_LOG_SD**2 / 2))
+        level.addcmul_(slow_variance, columns.slow_sd**2, value=-0.5)
+        level.add_(between(drift * DRIFT_LOG_SD))
+        level.add_((in_remission * LOG_REMISSION).index_select(0, week))
+        columns.multidien.add_to(swing, noon, between(phase * columns.phase_noise))
+        columns.weekly.add_to(level, noon)
+        columns.annual.add_to(level, noon)
+        return level.add_(swing), swing
+
+    def edges(self, first: int, last: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The slow processes at the edges of these weeks: (last - first + 1) x patients."""
+        weeks = self.columns.days(np.arange(first + 1, last + 1))
+        marks = [uniform(e) for e in words(self.seed, self.columns.patient, weeks, Purpose.WEEK)]
+        slow, drift, phase = (torch.special.ndtri(each) for each in marks[:3])
+        edges = [(self.slow, self.drift, self.phase, self.in_remission)]
+        slow_kept, drift_kept = exp(-WEEK_DAYS / SLOW_DAYS), exp(-WEEK_DAYS / DRIFT_DAYS)
+        for week in range(last - first):
+            before = edges[-1]
+            per_year = torch.where(before[3], RELAPSE_PER_YEAR, REMISSION_PER_YEAR)
+            edges.append(
+                (
+                    slow_kept * before[0] + sqrt(1 - slow_kept**2) * slow[week],
+                    drift_kept * before[1] + sqrt(1 - drift_kept**2) * drift[week],
+                    before[2] + phase[week],
+                    before[3] ^ (marks[3][week] < per_year * WEEK_DAYS / DAYS_PER_YEAR),
+                )
+            )
+        slow, drift, phase, in_remission = (torch.stack(each) for each in zip(*edges, strict=True))
+        return slow, drift, phase, in_remission
+
+    def chains(
+        self, days: Counts, counts: Tensor, share: Tensor, is_recorded: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """All and written seizures of each cell, which is a day of a patient; days first.
+
+        Of the latent chains of a cell, `share` are seizures; see `luck.luck_of_block`.
+        """
+        columns, n_cells = self.columns, len(counts)
+        row_of_cell = columns.index.repeat(len(days))
+        day_of_cell = columns.days(days)[:, 0].repeat_interleave(len(columns.index))
+        cell = torch.repeat_interleave(counts)
+        number = torch.arange(len(cell), device=cell.device) - (counts.cumsum(0) - counts)[cell]
+        patient, day = columns.patient[row_of_cell][cell], day_of_cell[cell]
+        time_word, word, noted_word, chain_word = words(
+            self.seed, patient, day, Purpose.PARENT, number
+        )
+        kept = places(uniform(word) < share[cell])
+        cell, number, day = cell[kept], number[kept], day[kept]
+        row = row_of_cell[cell]
+        is_noted = uniform(noted_word[kept]) < columns.writing[row]
+        n_later = uniform(chain_word[kept]).log_().div_(columns.log_chain[row])
+        n_later = n_later.clamp_(max=MAXIMAL_CHAIN).to(torch.int64)
+        timed = slice(None) if self.with_times else places(n_later)
+        row, day, number, n_later = row[timed], day[timed], number[timed], n_later[timed]
+        time_day = day + on_grid(columns.time_of_day(uniform(time_word[kept][timed]), row))
+        parents = Seizures(row, time_day, is_noted[timed])
+        offspring = self.offspring(parents, day, number, n_later)
+        later = Seizures(*(torch.cat(each) for each in zip(self.pending, offspring, strict=True)))
+        is_now = later.time_day < float(days[-1] + 1)
+        self.pending, now = later.where(~is_now), later.where(is_now)
+        day_now = now.time_day.to(torch.int64) - int(days[0])
+        later_cell = day_now * len(columns.index) + now.row
+        cells = torch.cat((cell, later_cell))
+        are_written = torch.cat((is_noted, now.is_noted)) & is_recorded[cells]
+        if self.with_times:
+            rows, times = torch.cat((row, now.row)), torch.cat((time_day, now.time_day))
+            self.happened.append(Seizures(rows, times, are_written))
+        written = torch.bincount(cells[places(are_written)], minlength=n_cells)
+        return torch.bincount(cells, minlength=n_cells), written
+
+    def offspring(
+        self, parents: Seizures, day: Tensor, number: Tensor, n_later: Tensor
+    ) -> Seizures:
+        """What follows these parents, given their days, their numbers and how many follow."""
+        parent = torch.repeat_interleave(n_later)
+        first = n_later.cumsum(0) - n_later
+        place = torch.arange(len(parent), device=parent.device)
+        row = parents.row[parent]
+        delay_word, noted_word, _, _ = words(
+            self.seed,
+            self.columns.patient[row],
+            day[parent],
+            Purpose.OFFSPRING,
+            number[parent] * LINKS_PER_PARENT + (place - first[parent] + 1),
+        )
+        delay = uniform(delay_word).log_().mul_(-OFFSPRING_DAYS * DELAY_STEPS_PER_DAY)
+        delay = delay.to(torch.int64)
+        so_far = delay.cumsum(0)  # wraps in the end, and the difference is right all the same
+        before = torch.cat((torch.zeros_like(so_far[:1]), so_far))[first][parent]
+        since_day = (so_far - before).to(torch.float64) / DELAY_STEPS_PER_DAY
+        is_noted = uniform(noted_word) < self.columns.writing[row]
+        return Seizures(row, on_grid(parents.time_day[parent] + since_day), is_noted)
+
+
+class Columns:
+    """The parameters of the patients of a chunk, as tensors with one element per patient."""
+
+    def __init__(self, cohort: Cohort, rows: slice) -> None:
+        self.rows = rows
+        self.device = torch.device(cohort.compute)
+        background, diary = cohort.parameters.background, cohort.parameters.diary
+        self.patient = torch.tensor(cohort.patients[rows], device=self.device)
+        self.index = torch.arange(len(self.patient), device=self.device)
+        rhythms = (background.multidien, background.weekly, background.annual)
+        self.log_parents = self.column(
+            np.log(background.parents_per_day)
+            - np.square(background.fast_log_sd) / 2
+            - sum(rhythm.log_mean for rhythm in rhythms)
+        )
+        self.fast_sd = self.column(background.fast_log_sd)
+        self.slow_sd = self.column(background.slow_log_sd)
+        self.multidien, self.weekly, self.annual = (Cycle(each, self.column) for each in rhythms)
+        noise = PHASE_NOISE * np.sqrt(WEEK_DAYS / background.multidien.period_days)
+        self.phase_noise = self.column(noise)
+        concentration = background.time_of_day.concentration
+        self.narrowing = self.column((1 - concentration) / (1 + concentration))
+        self.peak = self.column(background.time_of_day.peak)
+        self.log_chain = self.column(background.chain_probability).log_()
+        self.writing = self.column(diary.writing_probability)
+        self.missing = self.column(diary.missing_probability)
+
+    def column(self, values: ArrayLike) -> Tensor:
+        """These patients' part of a column of the cohort, or one number for all of them."""
+        values = np.asarray(values, dtype=np.float64)
+        part = values[self.rows] if values.ndim else np.full(len(self.patient), values)
+        return torch.tensor(part, device=self.device)
+
+    def days(self, values: NDArray[Any]) -> Tensor:
+        """Something that each day has: days x 1, to be spread over patients."""
+        return torch.tensor(values, device=self.device)[:, None]
+
+    def time_of_day(self, mark: Tensor, row: Tensor) -> Tensor:
+        """When in their day parents come; see `law.TimeOfDay`."""
+        angle = torch.atan(self.narrowing[row] * torch.tan(pi * (mark - 0.5))).mul_(2)
+        time_of_day = torch.remainder(self.peak[row] + angle / (2 * pi), 1.0)
+        return torch.where(time_of_day < 1, time_of_day, 0.0)
+
+
+class Cycle:
+    """One rhythm of the patients of a chunk."""
+
+    def __init__(self, rhythm: Rhythm, column: Callable[[ArrayLike], Tensor]) -> None:
+        self.is_there = bool(np.any(np.asarray(rhythm.strength) > 0))
+        self.strength = column(rhythm.strength)
+        self.speed = column(2 * pi / np.asarray(rhythm.period_days))
+        self.peak_day = column(rhythm.peak_day)
+
+    def add_to(self, level: Tensor, noon: Tensor, phase: Tensor | None = None) -> None:
+        """Add strength * cos(phase) to a log intensity, days x patients."""
+        if self.is_there:
+            angle = (noon - self.peak_day).mul_(self.speed)
+            angle = angle if phase is None else angle.add_(phase)
+            level.addcmul_(angle.cos_(), self.strength)
+
+
+class Effect:
+    """What is done to the patients of a chunk: the log multiplier of `law`, epoch after epoch."""
+
+    def __init__(self, cohort: Cohort, steady: Steady, columns: Columns) -> None:
+        parameters, carried, column = cohort.parameters, cohort.carried, columns.column
+        response = parameters.response
+        self.start_day = cohort.day
+        self.columns = columns
+        course = parameters.course
+        self.courses = [
+            (column(course.placebo), replace(course, placebo=1.0, implant=0.0, implant_day=None)),
+            (
+                column(course.implant),
+                replace(course, placebo=0.0, implant=1.0, expectation_day=None),
+            ),
+        ]
+        growing, fading = response.wash_in_days, response.carry_over_days
+        self.high = Approach(carried.high, steady.high, growing, fading, column)
+        self.low = Approach(carried.low, steady.low, growing, fading, column)
+        self.progress = Approach(
+            carried.progress, steady.is_on, PROGRESSION_DAYS, FADING_DAYS, column
+        )
+        self.harm = column(steady.harm)
+        self.progression = column(response.progression)
+        self.risk_sd = column(parameters.background.risk_sd)
+        self.is_nothing = self.high.is_nothing and self.low.is_nothing and not bool(self.harm.any())
+
+    def share(self, days: Counts, swing: Tensor) -> Tensor:
+        """The share of latent chains that are seizures: days x patients.
+
+        `swing` is the part of the log intensity that the state of risk is made of.
+        """
+        noon = days + 0.5
+        effect = torch.zeros_like(swing)
+        for log_effect, unit_course in self.courses:
+            effect.add_(self.columns.days(unit_course.log_effect(noon)) * log_effect)
+        if not self.is_nothing:
+            tilt = torch.tanh(swing / self.risk_sd).mul_(RISK_TILT)
+            since = self.columns.days(noon - self.start_day)
+            benefit = self.high.at(since).mul_(1 - tilt).add_(self.low.at(since).mul_(1 + tilt))
+            growth = self.progress.at(since).mul_(self.progression).add_(1)
+            effect.sub_(torch.where(benefit > 0, benefit * growth, benefit)).add_(self.harm)
+        return effect.clamp_(max=MAXIMAL_LOG_HARM).sub_(MAXIMAL_LOG_HARM).exp_()
+
+
+class Approach:
+    """A value of each patient on its way to another; see `law.relaxed`."""
+
+    def __init__(
+        self,
+        value: Number,
+        target: ArrayLike,
+        growing: Number,
+        fading: Number,
+        column: Callable[[ArrayLike], Tensor],
+    ) -> None:
+        self.target = column(target)
+        self.distance = column(value) - self.target
+        self.is_nothing = not bool(self.target.any() | self.distance.any())
+        is_growing = torch.sign(self.target) * self.distance < 0
+        self.days = torch.where(is_growing, column(growing), column(fading))
+
+    def at(self, since: Tensor) -> Tensor:
+        """The value so many days later: days x patients."""
+        return torch.exp(-since / self.days).mul_(self.distance).add_(self.target)
+
+
+def flat(prefix: str, nested: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The leaves of nested dictionaries under dotted names, without those that are None."""
+    for name, value in nested.items():
+        if isinstance(value, dict):
+            yield from flat(f"{prefix}{name}.", value)
+        elif value is not None:
+            yield prefix + name, value
+
+
+def nested_of(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """What `flat` made flat, nested again; arrays without a dimension are numbers or text."""
+    nested: dict[str, Any] = {}
+    for name in saved:
+        *path, last = name.split(".")
+        inner = nested
+        for part in path:
+            inner = inner.setdefault(part, {})
+        value = saved[name]
+        inner[last] = value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+    return nested
+
+
+def doses_for(settings: Setting | Sequence[Setting], n_patients: int) -> Doses:
+    """The dose of each patient; each different setting is looked at once."""
+    each = [settings] * n_patients if isinstance(settings, Setting) else settings
+    if len(each) != n_patients:
+        raise ValueError(f"{len(each)} settings: one, or one for each of {n_patients} was expected")
+    place = {setting: i for i, setting in enumerate(dict.fromkeys(each))}
+    index = np.array([place[setting] for setting in each], dtype=np.int64)
+    doses = doses_of(tuple(place))
+    return Doses(**{field.name: getattr(doses, field.name)[index] for field in fields(Doses)})
+
+
+def chunks(cohort: Cohort, days: int) -> Iterator[slice]:
+    """Consecutive patients who are advanced together."""
+    days = min(days, CHUNK_DAYS)
+    n_parents = days * LARGEST_FACTOR * np.asarray(cohort.parameters.background.parents_per_day)
+    cost = days / CHUNK_CELLS[cohort.compute] + n_parents / CHUNK_PARENTS[cohort.compute]
+    chunk = np.cumsum(np.broadcast_to(cost, cohort.patients.shape)).astype(np.int64)
+    edges = np.flatnonzero(np.diff(chunk, prepend=-1, append=-1))
+    return (slice(int(start), int(stop)) for start, stop in pairwise(edges))
+
+
+def places(is_kept: Tensor) -> Tensor:
+    """Where a flat tensor is not 0."""
+    return torch.nonzero(is_kept)[:, 0]
+
+
+def on_grid(time_day: Tensor) -> Tensor:
+    """These times, each moved to the middle of its step of the grid; see `luck`."""
+    return (time_day * TIMES_PER_DAY).floor_().add_(0.5).div_(TIMES_PER_DAY)
+
+
+def on_cpu(values: Tensor) -> NDArray[Any]:
+    """A tensor of any device as an array."""
+    return np.asarray(values.cpu().numpy())
+
+
+def joined(parts: Iterable[Tensor]) -> NDArray[Any]:
+    """Tensors of chunks of patients as one column."""
+    return np.concatenate([on_cpu(part) for part in parts])
+
+
+def in_order(
+    chunks: Iterable[tuple[slice, Sequence[Seizures]]],
+) -> tuple[Counts, Floats, Booleans]:
+    """The seizures of all chunks by their row in the whole cohort, and by time."""
+    sorted_chunks = []
+    for rows, parts in chunks:
+        row, time_day, mark = (joined(each) for each in zip(*parts, strict=True))
+        order = np.lexsort((mark, time_day, row))
+        sorted_chunks.append((row[order] + rows.start, time_day[order], mark[order]))
+    row, time_day, mark = (np.concatenate(each) for each in zip(*sorted_chunks, strict=True))
+    return row, time_day, mark
