@@ -42,9 +42,12 @@ class Epoch:
 
     def seizures(self, times_day: Floats, are_written: Booleans) -> Process:
         """Seizures come, and some of them are written down."""
+        now: float = self.start_day  # an epoch spends most of its time here
+        timeout, note, seizure = self.clock.timeout, self.events.append, Kind.SEIZURE
         for time_day, is_written in pairs(times_day, are_written):
-            yield self.until(time_day)
-            self.events.append(Event(time_day, Kind.SEIZURE, is_written))
+            yield timeout(time_day - now)
+            now = time_day
+            note(Event(time_day, seizure, is_written))
             self.n_seizures += 1
             self.n_written_today += is_written
 
@@ -63,8 +66,9 @@ class Epoch:
 
     def diary(self, are_recorded: Booleans) -> Process:
         """Each midnight the day is recorded or missed, until the epoch is over."""
+        timeout = self.clock.timeout
         for midnight, is_recorded in enumerate(are_recorded.tolist(), start=self.start_day + 1):
-            yield self.until(midnight)
+            yield timeout(1)
             self.close_day(midnight, is_recorded)
             if self.worst_grade_today >= SEVERE_GRADE:
                 break
@@ -81,7 +85,7 @@ class Epoch:
         if is_recorded:
             self.days_recorded += 1
             self.n_written += self.n_written_today
-            entry = Event(midnight, Kind.DIARY_ENTRY, n_written=self.n_written_today)
+            entry = Event(midnight, Kind.DIARY_ENTRY, None, self.n_written_today)
         else:
             entry = Event(midnight, Kind.MISSED_DAY)
         self.events.append(entry)
@@ -117,8 +121,9 @@ def advance(state: State, setting: Setting, days: int) -> Outcome:
     device, telemetry, new_batteries = lived(
         state.device, state.parameters.hardware, setting, state.day, epoch.days, n_incidents
     )
-    epoch.events.extend(Event(midnight, Kind.NEW_BATTERY) for midnight in new_batteries)
-    epoch.events.sort(key=happens_at)
+    if new_batteries:
+        epoch.events.extend(Event(midnight, Kind.NEW_BATTERY) for midnight in new_batteries)
+        epoch.events.sort(key=happens_at)
     carried = carried_after(state.carried, steady, response, epoch.days)
     return Outcome(
         state=State(

@@ -165,3 +165,17 @@ def test_charge_and_time_of_stimulation():
 def test_an_epoch_has_a_day(days):
     with pytest.raises(ValueError, match=f"days = {days}"):
         advance(patient_zero(), OFF, days)
+
+
+def test_ramps_and_new_batteries_are_events_too():
+    state = patient_zero()
+    outcome = advance(state, GENTLE, 3000)
+    [ramp] = of_kind(outcome, Kind.END_OF_RAMP)
+    # 2.5 mA at 30 uA/s.
+    assert ramp.time_day * 86_400 == pytest.approx(2500 / 30, abs=1)
+    batteries = of_kind(outcome, Kind.NEW_BATTERY)
+    assert len(batteries) == outcome.state.device.n_replacements > 0
+    times = [event.time_day for event in outcome.events]
+    assert times == sorted(times)
+    assert outcome.events[-1].kind is Kind.END_OF_EPOCH
+    assert not of_kind(advance(outcome.state, GENTLE, 5), Kind.END_OF_RAMP)
