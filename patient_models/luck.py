@@ -32,8 +32,9 @@ from patient_models.law import (
 from patient_models.randomness import Purpose, quads
 from patient_models.response import MAXIMAL_LOG_HARM
 
-BLOCK_WEEKS = 18
+BLOCK_WEEKS = 54
 BLOCK_DAYS = BLOCK_WEEKS * WEEK_DAYS
+"""A little over a year: most of what a block costs does not depend on its length."""
 TIMES_PER_DAY = 2**32
 """Times lie in the middle of 2**32 steps of a day, so that float64 adds them without rounding."""
 

@@ -13,8 +13,8 @@ FIRST_MULTIPLIER, SECOND_MULTIPLIER = (int(each) for each in MULTIPLIERS)
 HEAVY_MEAN = 24.0
 """From this mean on a Poisson count is looked for around its middle, below it from 0 up."""
 
-SEARCH_STEPS = (1, 2, 4, 8, 16, 64)
-"""How many counts to try before those that are found are set aside; no light count is above 95."""
+SEARCH_STEPS = (1, 3, 6, 12, 24, 50)
+"""How many counts to try before those that are found are set aside; no light count is above 96."""
 
 WIDTH = 2
 """The Cornish-Fisher expansion is at most 1 off for heavy means and marks from 2**-33 up."""
@@ -63,26 +63,24 @@ def light_quantile(mark: Tensor, mean: Tensor) -> Tensor:
     """The same for light means, from 0 up, over fewer and fewer that are not yet found."""
     probability = torch.exp(-mean)
     below = probability.clone()
-    is_more = below < mark
-    counts = is_more.to(torch.int64)
-    left = torch.nonzero(is_more)[:, 0]
-    mark, mean, probability, below = (x[left] for x in (mark, mean, probability, below))
-    n_tried = 0
+    counts = (below < mark).to(torch.float64)
+    left, found, n_tried = torch.arange(len(mark), device=mark.device), counts, 0
     for n_steps in SEARCH_STEPS:
-        if not len(left):
-            break
-        found = torch.zeros_like(mark)
         for count in range(n_tried + 1, n_tried + 1 + n_steps):
             probability.mul_(mean).div_(count)
             is_more = below.add_(probability) < mark
             found.add_(is_more)
         n_tried += n_steps
-        counts[left] += found.to(torch.int64)
+        if found is not counts:
+            counts.index_add_(0, left, found)
         still = torch.nonzero(is_more)[:, 0]
+        if not len(still):
+            break
         left, mark, mean, probability, below = (
-            x[still] for x in (left, mark, mean, probability, below)
+            x.index_select(0, still) for x in (left, mark, mean, probability, below)
         )
-    return counts
+        found = torch.zeros_like(mark)
+    return counts.to(torch.int64)
 
 
 def heavy_quantile(mark: Tensor, mean: Tensor) -> Tensor:

@@ -190,7 +190,7 @@ def test_remission_and_relapse_come_at_their_rates():
     years = 10
     blocks = [
         np.concatenate(
-            [wandering_of_block(3, patient, block).in_remission[:-1] for block in range(29)]
+            [wandering_of_block(3, patient, block).in_remission[:-1] for block in range(10)]
         )[: years * 52]
         for patient in range(400)
     ]
