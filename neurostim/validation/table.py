@@ -12,6 +12,7 @@ from neurostim.validation.groups import GROUPS
 from neurostim.validation.monte_carlo import Measured
 from neurostim.validation.samples import Samples
 from neurostim.validation.targets import TARGETS, Target
+from protocols import InputError
 
 Progress = Callable[[str], None]
 
@@ -74,7 +75,10 @@ def wanted_targets(only: Collection[str] | None) -> list[Target]:
     known = {name for target in TARGETS for name in (target.id, target.group)}
     unknown = sorted(set(only or ()) - known)
     if unknown:
-        raise ValueError(f"unknown rows {unknown}; known are {sorted(known)}")
+        groups = ", ".join(dict.fromkeys(target.group for target in TARGETS))
+        raise InputError(
+            f"rows = {', '.join(unknown)}: {groups}, or one row of these such as D10b, was expected"
+        )
     return [t for t in TARGETS if not only or t.id in only or t.group in only]
 
 

@@ -1,5 +1,6 @@
 """The command line: what a person sees, and that a mistake is one sentence and exit code 2."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -227,6 +228,22 @@ def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path) -> None:
     assert "Traceback" not in err
     assert not list((tmp_path / "here").rglob("*.part"))
     assert '"is_finished": false' in (tmp_path / "here" / "manifest.json").read_text()
+
+
+def test_validate_prints_writes_and_judges(run: Run) -> None:
+    code, out, _ = run("validate", "D4", "--quick", "--json", "table.json", "--html", "page.html")
+    assert code == 0
+    assert "1 of 1 judged figures" in out
+    [row] = json.loads(Path("table.json").read_text())
+    assert row["id"] == "D4"
+    assert row["band"][0] <= row["value"] <= row["band"][1]
+    assert row["passed"] is True
+    assert "not a medical device" in Path("page.html").read_text()
+
+
+def test_validate_refuses_what_it_does_not_know(run: Run) -> None:
+    refused(run, ["validate", "D99", "--quick"], "rows = D99", "D12")
+    refused(run, ["validate", "--family", "martian"], "family = 'martian'", "clinical")
 
 
 def test_the_module_is_the_command(tmp_path: Path) -> None:
