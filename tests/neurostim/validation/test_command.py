@@ -31,5 +31,5 @@ def test_a_run_prints_and_writes_what_was_asked_for(tmp_path, monkeypatch) -> No
 
 
 def test_an_unknown_row_is_refused_before_anything_is_simulated(tmp_path) -> None:
-    with pytest.raises(ValueError, match="known are"):
+    with pytest.raises(ValueError, match="rows = D99"):
         command.run(None, subject="x", is_quick=True, seed=1, only=["D99"])
