@@ -71,7 +71,7 @@ class SimulatedCohorts:
         cohort = self._enrol(plan, enrolled)
         arm = 1 - np.arange(n) % 2
         control, active = settings_of(plan)
-        late = {plan.design.analysis.reference: control}.get(schedule.open_label_arm or "", active)
+        late = control if schedule.open_label_arm == design.analysis.reference else active
         last_day = schedule.treatment_start_day + years * DAYS_PER_YEAR
         phases = (
             ([OFF] * n, schedule.treatment_start_day),
