@@ -9,7 +9,8 @@ Inside, days are rows and patients columns, so that one day of all patients is c
 depends on who else is in a cohort: sums over events are sums of whole numbers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from math import exp, pi, sqrt
@@ -67,7 +68,7 @@ LARGEST_FACTOR = exp(MAXIMAL_LOG_HARM)
 LINKS_PER_PARENT = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Wandering:
     """What the background of each patient carries from day to day, of unit variance.
 
@@ -94,7 +95,7 @@ class Wandering:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pending:
     """Later seizures of chains that have begun: whose (row), when, and whether they are noted."""
 
@@ -224,28 +225,28 @@ def advance(
     steady = response.steady(doses)
     probabilities = cohort.parameters.tolerance.daily_probabilities(doses)
     lives = Lives.blank(cohort.day, len(cohort.patients), days)
-    windows = []
-    for rows in chunks(cohort, days):
+
+    def live(rows: slice) -> Window:
         window = Window(cohort, rows, steady, probabilities, with_times=with_times)
         for first in range(0, days, CHUNK_DAYS):
             window.live(lives, first, min(days, first + CHUNK_DAYS))
-        windows.append(window)
+        return window
+
+    wandering, pending, happened = [], [], []
+    for window in each_chunk(live, chunks(cohort, days), cohort.compute):
+        wandering.append(window.wandering())
+        pending.append(in_order(window.rows, [window.pending]))
+        if with_times:
+            happened.append(in_order(window.rows, window.happened))
     if with_times:
-        row, time_day, is_written = in_order((w.rows, w.happened) for w in windows)
+        row, time_day, is_written = joined(happened)
         lives = replace(lives, row=row, time_day=time_day, is_written=is_written)
-    row, time_day, is_noted = in_order((w.rows, [w.pending]) for w in windows)
     later = replace(
         cohort,
         day=cohort.day + days,
         carried=carried_after(cohort.carried, steady, response, days),
-        wandering=Wandering(
-            slow=joined(window.slow for window in windows),
-            drift=joined(window.drift for window in windows),
-            phase=joined(window.phase for window in windows),
-            in_remission=joined(window.in_remission for window in windows),
-            fast=joined(window.fast for window in windows),
-        ),
-        pending=Pending(row=row, time_day=time_day, is_noted=is_noted),
+        wandering=Wandering(*joined(wandering)),
+        pending=Pending(*joined(pending)),
     )
     return later, lives
 
@@ -320,16 +321,22 @@ class Window:
         lives.is_recorded[place] = on_cpu(is_recorded.T)
         lives.worst_grade[place] = on_cpu(grades.T)
 
+    def wandering(self) -> tuple[NDArray[Any], ...]:
+        """What the background carries on from here, in the order of `Wandering`."""
+        carried = (self.slow, self.drift, self.phase, self.in_remission, self.fast)
+        return tuple(on_cpu(each) for each in carried)
+
     def memory(self, mark: Tensor, first_day: int) -> Tensor:
         """Day-to-day memory on each of these days: days x patients; see `luck.memory`."""
         kept = exp(-1 / FAST_DAYS)
         fresh = sqrt(1 - kept**2)
         values: Tensor = torch.special.ndtri(mark)
-        for day in range(len(values)):
-            if first_day + day > 0:
-                values[day].mul_(fresh).add_(self.fast, alpha=kept)
-            self.fast = values[day]
-        self.fast = values[-1].clone()  # a view would keep all days alive
+        yesterday = self.fast
+        for day, value in enumerate(values, start=first_day):
+            if day > 0:
+                value.mul_(fresh).add_(yesterday, alpha=kept)
+            yesterday = value
+        self.fast = yesterday.clone()  # what comes of `values` changes them in place
         return values
 
     def level(self, days: Counts, fast: Tensor) -> tuple[Tensor, Tensor]:
@@ -539,7 +546,8 @@ class Effect:
         self.harm = column(steady.harm)
         self.progression = column(response.progression)
         self.risk_sd = column(parameters.background.risk_sd)
-        self.is_nothing = self.high.is_nothing and self.low.is_nothing and not bool(self.harm.any())
+        acting = (carried.high, carried.low, steady.high, steady.low, steady.harm)
+        self.is_nothing = not any(np.any(each) for each in acting)
 
     def share(self, days: Counts, swing: Tensor) -> Tensor:
         """The share of latent chains that are seizures: days x patients.
@@ -572,7 +580,6 @@ class Approach:
     ) -> None:
         self.target = column(target)
         self.distance = column(value) - self.target
-        self.is_nothing = not bool(self.target.any() | self.distance.any())
         is_growing = torch.sign(self.target) * self.distance < 0
         self.days = torch.where(is_growing, column(growing), column(fading))
 
@@ -624,6 +631,27 @@ def chunks(cohort: Cohort, days: int) -> Iterator[slice]:
     return (slice(int(start), int(stop)) for start, stop in pairwise(edges))
 
 
+def each_chunk(
+    live: Callable[[slice], Window], chunks: Iterator[slice], compute: str
+) -> Iterator[Window]:
+    """Live each chunk, on the CPU as many at once as Torch has threads, one thread for each.
+
+    Operations on a chunk are too small to share out: threads would mostly wait for each other, and
+    forever on a machine that is busy otherwise.
+    """
+    n_threads = torch.get_num_threads()
+    if compute != "cpu" or n_threads == 1:
+        yield from map(live, chunks)
+        return
+    try:
+        with ThreadPoolExecutor(
+            n_threads, initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            yield from pool.map(live, chunks)
+    finally:
+        torch.set_num_threads(n_threads)  # what the workers set holds for threads yet to come, too
+
+
 def places(is_kept: Tensor) -> Tensor:
     """Where a flat tensor is not 0."""
     return torch.nonzero(is_kept)[:, 0]
@@ -644,19 +672,13 @@ def on_cpu(values: Tensor) -> NDArray[Any]:
     return np.asarray(values.cpu().numpy())
 
 
-def joined(parts: Iterable[Tensor]) -> NDArray[Any]:
-    """Tensors of chunks of patients as one column."""
-    return np.concatenate([on_cpu(part) for part in parts])
+def in_order(rows: slice, parts: Sequence[Seizures]) -> tuple[NDArray[Any], ...]:
+    """The seizures of a chunk by their row in the whole cohort, and by time."""
+    row, time_day, mark = (on_cpu(torch.cat(each)) for each in zip(*parts, strict=True))
+    order = np.lexsort((mark, time_day, row))
+    return row[order] + rows.start, time_day[order], mark[order]
 
 
-def in_order(
-    chunks: Iterable[tuple[slice, Sequence[Seizures]]],
-) -> tuple[Counts, Floats, Booleans]:
-    """The seizures of all chunks by their row in the whole cohort, and by time."""
-    sorted_chunks = []
-    for rows, parts in chunks:
-        row, time_day, mark = (joined(each) for each in zip(*parts, strict=True))
-        order = np.lexsort((mark, time_day, row))
-        sorted_chunks.append((row[order] + rows.start, time_day[order], mark[order]))
-    row, time_day, mark = (np.concatenate(each) for each in zip(*sorted_chunks, strict=True))
-    return row, time_day, mark
+def joined(chunks: Sequence[tuple[NDArray[Any], ...]]) -> tuple[NDArray[Any], ...]:
+    """Columns of chunks of patients as columns of all."""
+    return tuple(np.concatenate(each) for each in zip(*chunks, strict=True))

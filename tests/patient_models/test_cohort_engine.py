@@ -228,6 +228,20 @@ def test_nothing_depends_on_how_the_work_is_cut(compute, monkeypatch):
         assert_same_state(again, cohort)
 
 
+def test_nothing_depends_on_the_number_of_threads(monkeypatch):
+    plan = ((OFF, 20), (GENTLE, 20))
+    cohort, whole = lived(cohort_of(range(100)), plan, with_times=True)
+    monkeypatch.setitem(advance.__globals__["CHUNK_CELLS"], "cpu", 200)
+    try:
+        torch.set_num_threads(3)
+        again, shared = lived(cohort_of(range(100)), plan, with_times=True)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(1)
+    assert_same(shared, whole)
+    assert_same_state(again, cohort)
+
+
 @given(st.integers(1, 80), st.integers(1, 80), st.sampled_from([OFF, GENTLE, STRONG]))
 def test_two_advances_are_one_long_one_even_within_a_week(first, second, setting):
     begun, _ = advance(cohort_of(range(10)), GENTLE, 3)
