@@ -9,22 +9,21 @@ Inside, days are rows and patients columns, so that one day of all patients is c
 depends on who else is in a cohort: sums over events are sums of whole numbers.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from math import exp, pi, sqrt
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 from torch import Tensor
 
-from patient_models.arrays import Booleans, Counts, Floats, Number
+from patient_models.arrays import Counts, Floats, Number
+from patient_models.cohort import Cohort, Lives, Pending, Wandering
 from patient_models.doses import Doses, doses_of
-from patient_models.enrolment import Enrolment
 from patient_models.law import (
     DRIFT_DAYS,
     DRIFT_LOG_SD,
@@ -41,16 +40,12 @@ from patient_models.law import (
     RISK_TILT,
     SLOW_DAYS,
     WEEK_DAYS,
-    Carried,
-    Parameters,
     Rhythm,
     carried_after,
 )
 from patient_models.luck import DAYS_PER_YEAR, TIMES_PER_DAY, variance_between_weeks
-from patient_models.population import Population, draw_columns
-from patient_models.randomness import Purpose, quads
+from patient_models.randomness import Purpose
 from patient_models.response import MAXIMAL_LOG_HARM, Steady
-from patient_models.saving import parameters_from_dict
 from patient_models.tensor_randomness import poisson_quantile, uniform, words
 from protocols import Setting
 
@@ -66,149 +61,6 @@ DELAY_STEPS_PER_DAY = 2.0**48
 
 LARGEST_FACTOR = exp(MAXIMAL_LOG_HARM)
 LINKS_PER_PARENT = 64
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Wandering:
-    """What the background of each patient carries from day to day, of unit variance.
-
-    `slow`, `drift`, `phase` and `in_remission` are those at the edge at which the current week
-    began, `fast` is yesterday's.
-    """
-
-    slow: Floats
-    drift: Floats
-    phase: Floats
-    in_remission: Booleans
-    fast: Floats
-
-    @classmethod
-    def begin(cls, seed: int, patients: Counts) -> Self:
-        """The state at enrolment."""
-        slow, drift, phase, mark = quads(seed, patients, 0, Purpose.WEEK)
-        return cls(
-            slow=ndtri(slow),
-            drift=ndtri(drift),
-            phase=ndtri(phase),
-            in_remission=mark < REMISSION_PER_YEAR * WEEK_DAYS / DAYS_PER_YEAR,
-            fast=np.zeros(len(slow)),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pending:
-    """Later seizures of chains that have begun: whose (row), when, and whether they are noted."""
-
-    row: Counts
-    time_day: Floats
-    is_noted: Booleans
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Cohort:
-    """B patients at the start of a day: a plain value, in NumPy, with a row per patient.
-
-    `compute`, "cpu" or "cuda", is where they are advanced; it may be replaced at any time.
-    """
-
-    seed: int
-    patients: Counts
-    parameters: Parameters
-    day: int
-    carried: Carried
-    wandering: Wandering
-    pending: Pending
-    compute: str = "cpu"
-
-    def __post_init__(self) -> None:
-        if self.compute not in CHUNK_CELLS:
-            raise ValueError(f"compute = {self.compute!r}: cpu or cuda was expected")
-
-    @classmethod
-    def enrol(
-        cls,
-        population: Population,
-        *,
-        seed: int,
-        patients: Sequence[int],
-        n_sites: int,
-        enrolment: Enrolment | None = None,
-        compute: str = "cpu",
-    ) -> Self:
-        """These patients on day 0: the same people as `population.draw` gives."""
-        index = np.array(patients, dtype=np.int64)
-        if not len(index):
-            raise ValueError("patients = (): one or more were expected")
-        none = np.zeros(len(index))
-        return cls(
-            seed=seed,
-            patients=index,
-            parameters=draw_columns(population, seed, patients, n_sites, enrolment),
-            day=0,
-            carried=Carried(high=none, low=none, progress=none),
-            wandering=Wandering.begin(seed, index),
-            pending=Pending(
-                row=np.empty(0, np.int64), time_day=np.empty(0), is_noted=np.empty(0, np.bool_)
-            ),
-            compute=compute,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it, flat, with dotted names, as `numpy.savez(path, **cohort.to_dict())` needs."""
-        return dict(flat("", asdict(self)))
-
-    @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> Self:
-        """The cohort of such a dictionary, or of what `numpy.load` makes of a saved one."""
-        nested = nested_of(saved)
-        parameters = parameters_from_dict(nested["parameters"])
-        sites = nested["parameters"]["response"]["site_efficacy"]
-        site_ua = nested["parameters"]["tolerance"]["site_ua"]
-        return cls(
-            seed=nested["seed"],
-            patients=nested["patients"],
-            parameters=replace(
-                parameters,  # saved parameters are of one patient, whose sites are a tuple
-                response=replace(parameters.response, site_efficacy=sites),  # type: ignore[type-var]
-                tolerance=replace(parameters.tolerance, site_ua=site_ua),
-            ),
-            day=nested["day"],
-            carried=Carried(**nested["carried"]),
-            wandering=Wandering(**nested["wandering"]),
-            pending=Pending(**nested["pending"]),
-            compute=nested["compute"],
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lives:
-    """What happened to B patients on D days from `first_day` on: B x D arrays.
-
-    `seizures` counts all true ones, `written` those in the diary, 0 on a missed day; `worst_grade`
-    is true of each day, recorded or not. The last three list every true seizure in order of row
-    and time, and are None unless asked for.
-    """
-
-    first_day: int
-    seizures: NDArray[np.uint16]
-    written: NDArray[np.uint16]
-    is_recorded: Booleans
-    worst_grade: NDArray[np.uint8]
-    row: Counts | None = None
-    time_day: Floats | None = None
-    is_written: Booleans | None = None
-
-    @classmethod
-    def blank(cls, first_day: int, n_patients: int, days: int) -> Self:
-        """Lives that are yet to be filled in."""
-        shape = (n_patients, days)
-        return cls(
-            first_day=first_day,
-            seizures=np.empty(shape, np.uint16),
-            written=np.empty(shape, np.uint16),
-            is_recorded=np.empty(shape, np.bool_),
-            worst_grade=np.empty(shape, np.uint8),
-        )
 
 
 def advance(
@@ -586,28 +438,6 @@ class Approach:
     def at(self, since: Tensor) -> Tensor:
         """The value so many days later: days x patients."""
         return torch.exp(-since / self.days).mul_(self.distance).add_(self.target)
-
-
-def flat(prefix: str, nested: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The leaves of nested dictionaries under dotted names, without those that are None."""
-    for name, value in nested.items():
-        if isinstance(value, dict):
-            yield from flat(f"{prefix}{name}.", value)
-        elif value is not None:
-            yield prefix + name, value
-
-
-def nested_of(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """What `flat` made flat, nested again; arrays without a dimension are numbers or text."""
-    nested: dict[str, Any] = {}
-    for name in saved:
-        *path, last = name.split(".")
-        inner = nested
-        for part in path:
-            inner = inner.setdefault(part, {})
-        value = saved[name]
-        inner[last] = value.item() if isinstance(value, np.ndarray) and not value.ndim else value
-    return nested
 
 
 def doses_for(settings: Setting | Sequence[Setting], n_patients: int) -> Doses:

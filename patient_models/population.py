@@ -23,7 +23,7 @@ from patient_models.distributions import (
 )
 from patient_models.doses import REFERENCE_PULSE_WIDTH_US
 from patient_models.enrolment import Enrolment
-from patient_models.hardware import Hardware
+from patient_models.hardware import YEAR_DAYS, Hardware
 from patient_models.law import (
     WEEK_DAYS,
     Background,
@@ -41,8 +41,6 @@ from patient_models.targets import TARGETS
 
 LOWEST_RATE_PER_DAY, HIGHEST_RATE_PER_DAY = 1 / 1000, 50.0
 """Assumption: true rates lie between one seizure in three years and 50 a day."""
-
-YEAR_DAYS = 365.25
 
 REFERENCE_RATE_PER_DAY = 16 / 30
 """A unit: the true rate at which the variances below are stated."""

@@ -34,12 +34,12 @@ def write_report(
 
 
 @cache
-def template() -> Template:
-    """Return the page's template, in which everything that is not marked as safe is escaped."""
+def template(package: str = "neurostim.report") -> Template:
+    """Return a package's page, in which everything that is not marked as safe is escaped."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    text = files("neurostim.report").joinpath("page.html").read_text(encoding="utf-8")
+    text = files(package).joinpath("page.html").read_text(encoding="utf-8")
     return environment.from_string(text)
 
 

@@ -1,16 +1,12 @@
 """The validation as one HTML file that fetches nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup
-
 from neurostim.report.drawing import Drawing
+from neurostim.report.page import inlined, template
 from neurostim.report.svg import drawing_style
 from neurostim.validation import courses, figures
 from neurostim.validation.bars import WIDTH, bar
@@ -36,7 +32,7 @@ COURSES: dict[Callable[[Samples, Mapping[str, Row]], Drawing], str] = {
 
 def render(rows: Sequence[Row], *, samples: Samples, subject: str, facts: Mapping[str, str]) -> str:
     """Return the page: `subject` is what was validated, `facts` how (seed, version, command)."""
-    return template().render(
+    return template("neurostim.validation").render(
         subject=subject,
         verdict=verdict(rows),
         has_passed=has_passed(rows),
@@ -67,16 +63,6 @@ def write_page(
     text = render(rows, samples=samples, subject=subject, facts=facts)
     path.write_text(text, encoding="utf-8", newline="\n")
     return path
-
-
-@cache
-def template() -> Template:
-    """Return the page's template, in which everything that is not marked as safe is escaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = files("neurostim.validation").joinpath("page.html").read_text(encoding="utf-8")
-    return environment.from_string(text)
 
 
 def is_held_out(row: Row) -> bool:
@@ -127,13 +113,3 @@ def drawings(rows: Sequence[Row], samples: Samples) -> list[Drawing]:
     with drawing_style():
         drawn = [draw(samples) for draw, id in NEEDS.items() if id in by_id]
         return drawn + [draw(samples, by_id) for draw, id in COURSES.items() if id in by_id]
-
-
-def inlined(drawing: Drawing) -> dict[str, Any]:
-    """Return a figure for the template: matplotlib has escaped every text inside its SVG."""
-    return {
-        "name": drawing.name,
-        "title": drawing.title,
-        "svg": Markup(drawing.svg),
-        "caption": drawing.caption,
-    }

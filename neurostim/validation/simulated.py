@@ -13,20 +13,20 @@ import numpy as np
 from neurostim.controllers.fixed import Fixed
 from neurostim.plan import Plan, make_plan
 from neurostim.validation.cohorts import TrialDiaries, TrialName
-from neurostim.validation.diaries import Counts, Diaries
+from neurostim.validation.diaries import MONTH_DAYS, Counts, Diaries
+from neurostim.validation.samples import YEAR_DAYS
 from patient_models import MODELS, Enrolment
 from patient_models.clinical import Clinical
-from patient_models.cohort_engine import Cohort, Lives, advance
+from patient_models.cohort import Cohort, Lives
+from patient_models.cohort_engine import advance
 from patient_models.distributions import Distribution, LogNormal
 from patient_models.population import COMMUNITY_RATE, Population
 from protocols import OFF, InputError, Setting
 from protocols.design import load_design
 
-MONTH_DAYS = 30
 BLINDED_DAYS = 84
 """All four trials judge three blinded months; RNS has a month of setting up before them."""
 
-DAYS_PER_YEAR = 365
 SCREENED_AT_A_TIME = 2048
 
 
@@ -72,7 +72,7 @@ class SimulatedCohorts:
         arm = 1 - np.arange(n) % 2
         control, active = settings_of(plan)
         late = control if schedule.open_label_arm == design.analysis.reference else active
-        last_day = schedule.treatment_start_day + years * DAYS_PER_YEAR
+        last_day = schedule.treatment_start_day + years * YEAR_DAYS
         phases = (
             ([OFF] * n, schedule.treatment_start_day),
             ([active if each else control for each in arm], schedule.treatment_days),
@@ -91,7 +91,7 @@ class SimulatedCohorts:
             blinded_start_day=schedule.treatment_end_day - BLINDED_DAYS,
             blinded_end_day=schedule.treatment_end_day,
             year_end_days=tuple(
-                schedule.treatment_start_day + DAYS_PER_YEAR * (year + 1) for year in range(years)
+                schedule.treatment_start_day + YEAR_DAYS * (year + 1) for year in range(years)
             ),
         )
 

@@ -21,7 +21,8 @@ import simpy
 import torch
 
 from patient_models import Clinical, Device, Population, event_engine
-from patient_models.cohort_engine import Cohort, advance
+from patient_models.cohort import Cohort
+from patient_models.cohort_engine import advance
 from patient_models.luck import luck_of_block, wandering_of_block
 from patient_models.population import COMMUNITY_RATE, DRUG_RESISTANT
 from protocols import OFF, Setting

@@ -16,7 +16,8 @@ from scipy.special import ndtri
 from scipy.stats import ks_2samp
 
 from patient_models import Enrolment, Kind, Purpose, event_engine, luck
-from patient_models.cohort_engine import Cohort, Window, advance
+from patient_models.cohort import Cohort
+from patient_models.cohort_engine import Window, advance
 from patient_models.doses import doses_of
 from patient_models.population import DRUG_RESISTANT, draw
 from patient_models.randomness import quads
