@@ -149,7 +149,7 @@ def make_plan(
 
 
 def enrolment_of(design: Design, baselines: Baselines | None) -> Enrolment:
-    """Whom a design enrols, and when surgery and expectation begin."""
+    """Whom a design enrols, and when surgery, expectation and the open label begin."""
     rates: Distribution | None = baselines
     if design.population.rates is not None:
         rates = LogNormal(
@@ -159,11 +159,14 @@ def enrolment_of(design: Design, baselines: Baselines | None) -> Enrolment:
             highest=HIGHEST_WRITTEN_PER_DAY,
         )
     end_of_baseline = design.schedule.baseline_days
+    open_label_day = design.schedule.treatment_end_day if design.schedule.open_label_days else None
     return Enrolment(
         written_rate_per_day=rates,
         target=design.population.target,
         implant_day=end_of_baseline if design.schedule.recovery_days else None,
         expectation_day=end_of_baseline,
+        medication_from_day=open_label_day,
+        attrition_from_day=open_label_day,
     )
 
 

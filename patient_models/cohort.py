@@ -4,7 +4,7 @@ Plain values in NumPy, with a row per patient; `cohort_engine` advances them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -99,7 +99,7 @@ class Cohort:
             patients=index,
             parameters=draw_columns(population, seed, patients, n_sites, enrolment),
             day=0,
-            carried=Carried(high=none, low=none, progress=none),
+            carried=Carried(high=none, low=none, progress=none, habituated=none),
             wandering=Wandering.begin(seed, index),
             pending=Pending(
                 row=np.empty(0, np.int64), time_day=np.empty(0), is_noted=np.empty(0, np.bool_)
@@ -115,17 +115,10 @@ class Cohort:
     def from_dict(cls, saved: Mapping[str, Any]) -> Self:
         """The cohort of such a dictionary, or of what `numpy.load` makes of a saved one."""
         nested = nested_of(saved)
-        parameters = parameters_from_dict(nested["parameters"])
-        sites = nested["parameters"]["response"]["site_efficacy"]
-        site_ua = nested["parameters"]["tolerance"]["site_ua"]
         return cls(
             seed=nested["seed"],
             patients=nested["patients"],
-            parameters=replace(
-                parameters,  # saved parameters are of one patient, whose sites are a tuple
-                response=replace(parameters.response, site_efficacy=sites),  # type: ignore[type-var]
-                tolerance=replace(parameters.tolerance, site_ua=site_ua),
-            ),
+            parameters=parameters_from_dict(nested["parameters"]),
             day=nested["day"],
             carried=Carried(**nested["carried"]),
             wandering=Wandering(**nested["wandering"]),
@@ -139,8 +132,10 @@ class Lives:
     """What happened to B patients on D days from `first_day` on: B x D arrays.
 
     `seizures` counts all true ones, `written` those in the diary, 0 on a missed day; `worst_grade`
-    is true of each day, recorded or not. The last three list every true seizure in order of row
-    and time, and are None unless asked for.
+    is true of each day, recorded or not, and `reported_grade` is what was told of it: nothing on a
+    missed day, but from severe up always. `side_effect` is of what type the worst one was, as 1 and
+    its index in the target's list, 0 for none. The last three list every true seizure in order of
+    row and time. These four are None unless asked for.
     """
 
     first_day: int
@@ -148,20 +143,26 @@ class Lives:
     written: NDArray[np.uint16]
     is_recorded: Booleans
     worst_grade: NDArray[np.uint8]
+    reported_grade: NDArray[np.uint8]
+    side_effect: NDArray[np.uint8] | None = None
     row: Counts | None = None
     time_day: Floats | None = None
     is_written: Booleans | None = None
 
     @classmethod
-    def blank(cls, first_day: int, n_patients: int, days: int) -> Self:
-        """Lives that are yet to be filled in."""
+    def blank(
+        cls, first_day: int, n_patients: int, days: int, *, with_side_effects: bool = False
+    ) -> Self:
+        """Lives that are yet to be filled in; nobody has felt anything."""
         shape = (n_patients, days)
         return cls(
             first_day=first_day,
             seizures=np.empty(shape, np.uint16),
             written=np.empty(shape, np.uint16),
             is_recorded=np.empty(shape, np.bool_),
-            worst_grade=np.empty(shape, np.uint8),
+            worst_grade=np.zeros(shape, np.uint8),
+            reported_grade=np.zeros(shape, np.uint8),
+            side_effect=np.zeros(shape, np.uint8) if with_side_effects else None,
         )
 
 

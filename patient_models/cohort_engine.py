@@ -13,34 +13,33 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from itertools import pairwise
-from math import exp, pi, sqrt
+from math import exp, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
-from patient_models.arrays import Counts, Floats, Number
+from patient_models.arrays import Counts, Floats
 from patient_models.cohort import Cohort, Lives, Pending, Wandering
+from patient_models.cohort_columns import Columns, places, taken
+from patient_models.cohort_effect import Effect
+from patient_models.cohort_side_effects import SideEffects
 from patient_models.doses import Doses, doses_of
 from patient_models.law import (
     DRIFT_DAYS,
     DRIFT_LOG_SD,
-    FADING_DAYS,
     FAST_DAYS,
     LOG_REMISSION,
     MAXIMAL_CHAIN,
     MAXIMAL_PARENTS_PER_DAY,
+    N_BEFORE_RESCUE,
     OFFSPRING_DAYS,
-    PHASE_NOISE,
-    PROGRESSION_DAYS,
     RELAPSE_PER_YEAR,
     REMISSION_PER_YEAR,
-    RISK_TILT,
     SLOW_DAYS,
     WEEK_DAYS,
-    Rhythm,
     carried_after,
 )
 from patient_models.luck import DAYS_PER_YEAR, TIMES_PER_DAY, variance_between_weeks
@@ -64,22 +63,28 @@ LINKS_PER_PARENT = 64
 
 
 def advance(
-    cohort: Cohort, settings: Setting | Sequence[Setting], days: int, *, with_times: bool = False
+    cohort: Cohort,
+    settings: Setting | Sequence[Setting],
+    days: int,
+    *,
+    with_times: bool = False,
+    with_side_effects: bool = False,
 ) -> tuple[Cohort, Lives]:
     """Every patient at one setting, or each at their own, for these days.
 
-    What is in memory beside the result is bounded, unless times are asked for.
+    The times of seizures and the types of side effects are there if asked for. What is in memory
+    beside the result is bounded, unless times are asked for.
     """
     if days < 1:
         raise ValueError(f"days = {days}: 1 or more was expected")
     doses = doses_for(settings, len(cohort.patients))
     response = cohort.parameters.response
     steady = response.steady(doses)
-    probabilities = cohort.parameters.tolerance.daily_probabilities(doses)
-    lives = Lives.blank(cohort.day, len(cohort.patients), days)
+    load = cohort.parameters.tolerance.relative_load(doses)
+    lives = Lives.blank(cohort.day, len(cohort.patients), days, with_side_effects=with_side_effects)
 
     def live(rows: slice) -> Window:
-        window = Window(cohort, rows, steady, probabilities, with_times=with_times)
+        window = Window(cohort, rows, steady, load, with_times=with_times)
         for first in range(0, days, CHUNK_DAYS):
             window.live(lives, first, min(days, first + CHUNK_DAYS))
         return window
@@ -96,7 +101,7 @@ def advance(
     later = replace(
         cohort,
         day=cohort.day + days,
-        carried=carried_after(cohort.carried, steady, response, days),
+        carried=carried_after(cohort.carried, steady, load, response, days),
         wandering=Wandering(*joined(wandering)),
         pending=Pending(*joined(pending)),
     )
@@ -124,7 +129,7 @@ class Window:
         cohort: Cohort,
         rows: slice,
         steady: Steady,
-        probabilities: Floats,
+        load: Floats,
         *,
         with_times: bool,
     ) -> None:
@@ -135,7 +140,7 @@ class Window:
         self.columns = Columns(cohort, rows)
         column = self.columns.column
         self.effect = Effect(cohort, steady, self.columns)
-        self.probabilities = [column(each) for each in probabilities.T]
+        self.side_effects = SideEffects(cohort, load, self.columns)
         wandering, pending = cohort.wandering, cohort.pending
         self.slow, self.drift = column(wandering.slow), column(wandering.drift)
         self.phase, self.fast = column(wandering.phase), column(wandering.fast)
@@ -159,19 +164,25 @@ class Window:
         day_words = words(self.seed, columns.patient, columns.days(days), Purpose.DAY)
         fast_mark, count_mark, recorded_mark, grade_mark = (uniform(each) for each in day_words)
         is_recorded = recorded_mark >= columns.missing
+        if columns.dropout_day is not None:
+            is_recorded &= columns.days(days) < columns.dropout_day
         level, swing = self.level(days, self.memory(fast_mark, int(days[0])))
         share = self.effect.share(days, swing)
         mean = level.exp_().clamp_(max=MAXIMAL_PARENTS_PER_DAY).mul_(LARGEST_FACTOR)
         counts = poisson_quantile(count_mark.flatten(), mean.flatten())
         seizures, written = self.chains(days, counts, share.flatten(), is_recorded.flatten())
-        grades = torch.zeros(level.shape, dtype=torch.uint8, device=level.device)
-        for probability in self.probabilities:
-            grades.add_(grade_mark < probability)
         place = self.rows, slice(start, stop)
         lives.seizures[place] = on_cpu(seizures.view(level.shape).T)
         lives.written[place] = on_cpu(written.view(level.shape).T)
         lives.is_recorded[place] = on_cpu(is_recorded.T)
-        lives.worst_grade[place] = on_cpu(grades.T)
+        if not self.side_effects.is_nothing:
+            felt = self.side_effects.on(days, grade_mark, is_recorded)
+            at, row = np.divmod(on_cpu(felt.cell), level.shape[1])
+            at, row = at + start, row + self.rows.start
+            lives.worst_grade[row, at] = on_cpu(felt.grade)
+            lives.reported_grade[row, at] = on_cpu(felt.reported_grade)
+            if lives.side_effect is not None:
+                lives.side_effect[row, at] = on_cpu(felt.side_effect)
 
     def wandering(self) -> tuple[NDArray[Any], ...]:
         """What the background carries on from here, in the order of `Wandering`."""
@@ -267,6 +278,8 @@ class Window:
         row = taken(row_of_cell, cell)
         is_noted = uniform(taken(noted_word, kept)) < taken(columns.writing, row)
         n_later = uniform(taken(chain_word, kept)).log_().div_(taken(columns.log_chain, row))
+        beyond = (n_later - (N_BEFORE_RESCUE - 1)).clamp_(min=0)
+        n_later.sub_(beyond.mul_(taken(columns.chain_shortening, row)))
         n_later = n_later.clamp_(max=MAXIMAL_CHAIN).to(torch.int64)
         # The hour of a parent matters to those who follow it, or if times are asked for.
         timed = places(torch.ones_like(n_later) if self.with_times else n_later)
@@ -311,135 +324,6 @@ class Window:
         return Seizures(row, on_grid(time_day), is_noted)
 
 
-class Columns:
-    """The parameters of the patients of a chunk, as tensors with one element per patient."""
-
-    def __init__(self, cohort: Cohort, rows: slice) -> None:
-        self.rows = rows
-        self.device = torch.device(cohort.compute)
-        background, diary = cohort.parameters.background, cohort.parameters.diary
-        self.patient = torch.tensor(cohort.patients[rows], device=self.device)
-        self.index = torch.arange(len(self.patient), device=self.device)
-        rhythms = (background.multidien, background.weekly, background.annual)
-        self.log_parents = self.column(
-            np.log(background.parents_per_day)
-            - np.square(background.fast_log_sd) / 2
-            - sum(rhythm.log_mean for rhythm in rhythms)
-        )
-        self.fast_sd = self.column(background.fast_log_sd)
-        self.slow_sd = self.column(background.slow_log_sd)
-        self.multidien, self.weekly, self.annual = (Cycle(each, self.column) for each in rhythms)
-        noise = PHASE_NOISE * np.sqrt(WEEK_DAYS / background.multidien.period_days)
-        self.phase_noise = self.column(noise)
-        concentration = background.time_of_day.concentration
-        self.narrowing = self.column((1 - concentration) / (1 + concentration))
-        self.peak = self.column(background.time_of_day.peak)
-        self.log_chain = self.column(background.chain_probability).log_()
-        self.writing = self.column(diary.writing_probability)
-        self.missing = self.column(diary.missing_probability)
-
-    def column(self, values: ArrayLike) -> Tensor:
-        """These patients' part of a column of the cohort, or one number for all of them."""
-        values = np.asarray(values, dtype=np.float64)
-        part = values[self.rows] if values.ndim else np.full(len(self.patient), values)
-        return torch.tensor(part, device=self.device)
-
-    def days(self, values: NDArray[Any]) -> Tensor:
-        """Something that each day has: days x 1, to be spread over patients."""
-        return torch.tensor(values, device=self.device)[:, None]
-
-    def time_of_day(self, mark: Tensor, row: Tensor) -> Tensor:
-        """When in their day parents come; see `law.TimeOfDay`."""
-        tangent = mark.sub_(0.5).mul_(pi).tan_().mul_(taken(self.narrowing, row))
-        time_of_day = tangent.atan_().mul_(2).div_(2 * pi).add_(taken(self.peak, row))
-        time_of_day = time_of_day.remainder_(1.0)
-        return torch.where(time_of_day < 1, time_of_day, 0.0)
-
-
-class Cycle:
-    """One rhythm of the patients of a chunk."""
-
-    def __init__(self, rhythm: Rhythm, column: Callable[[ArrayLike], Tensor]) -> None:
-        self.is_there = bool(np.any(np.asarray(rhythm.strength) > 0))
-        self.strength = column(rhythm.strength)
-        self.speed = column(2 * pi / np.asarray(rhythm.period_days))
-        self.peak_day = column(rhythm.peak_day)
-
-    def add_to(self, level: Tensor, noon: Tensor, phase: Tensor | None = None) -> None:
-        """Add strength * cos(phase) to a log intensity, days x patients."""
-        if self.is_there:
-            angle = (noon - self.peak_day).mul_(self.speed)
-            angle = angle if phase is None else angle.add_(phase)
-            level.addcmul_(angle.cos_(), self.strength)
-
-
-class Effect:
-    """What is done to the patients of a chunk: the log multiplier of `law`, epoch after epoch."""
-
-    def __init__(self, cohort: Cohort, steady: Steady, columns: Columns) -> None:
-        parameters, carried, column = cohort.parameters, cohort.carried, columns.column
-        response = parameters.response
-        self.start_day = cohort.day
-        self.columns = columns
-        course = parameters.course
-        self.courses = [
-            (column(course.placebo), replace(course, placebo=1.0, implant=0.0, implant_day=None)),
-            (
-                column(course.implant),
-                replace(course, placebo=0.0, implant=1.0, expectation_day=None),
-            ),
-        ]
-        growing, fading = response.wash_in_days, response.carry_over_days
-        self.high = Approach(carried.high, steady.high, growing, fading, column)
-        self.low = Approach(carried.low, steady.low, growing, fading, column)
-        self.progress = Approach(
-            carried.progress, steady.is_on, PROGRESSION_DAYS, FADING_DAYS, column
-        )
-        self.harm = column(steady.harm)
-        self.progression = column(response.progression)
-        self.risk_sd = column(parameters.background.risk_sd)
-        acting = (carried.high, carried.low, steady.high, steady.low, steady.harm)
-        self.is_nothing = not any(np.any(each) for each in acting)
-
-    def share(self, days: Counts, swing: Tensor) -> Tensor:
-        """The share of latent chains that are seizures: days x patients.
-
-        `swing` is the part of the log intensity that the state of risk is made of.
-        """
-        noon = days + 0.5
-        effect = torch.zeros_like(swing)
-        for log_effect, unit_course in self.courses:
-            effect.add_(self.columns.days(unit_course.log_effect(noon)) * log_effect)
-        if not self.is_nothing:
-            tilt = torch.tanh(swing / self.risk_sd).mul_(RISK_TILT)
-            since = self.columns.days(noon - self.start_day)
-            benefit = self.high.at(since).mul_(1 - tilt).add_(self.low.at(since).mul_(1 + tilt))
-            growth = self.progress.at(since).mul_(self.progression).add_(1)
-            effect.sub_(torch.where(benefit > 0, benefit * growth, benefit)).add_(self.harm)
-        return effect.clamp_(max=MAXIMAL_LOG_HARM).sub_(MAXIMAL_LOG_HARM).exp_()
-
-
-class Approach:
-    """A value of each patient on its way to another; see `law.relaxed`."""
-
-    def __init__(
-        self,
-        value: Number,
-        target: ArrayLike,
-        growing: Number,
-        fading: Number,
-        column: Callable[[ArrayLike], Tensor],
-    ) -> None:
-        self.target = column(target)
-        self.distance = column(value) - self.target
-        is_growing = torch.sign(self.target) * self.distance < 0
-        self.days = torch.where(is_growing, column(growing), column(fading))
-
-    def at(self, since: Tensor) -> Tensor:
-        """The value so many days later: days x patients."""
-        return torch.exp(-since / self.days).mul_(self.distance).add_(self.target)
-
-
 def doses_for(settings: Setting | Sequence[Setting], n_patients: int) -> Doses:
     """The dose of each patient; each different setting is looked at once."""
     each = [settings] * n_patients if isinstance(settings, Setting) else settings
@@ -480,16 +364,6 @@ def each_chunk(
             yield from pool.map(live, chunks)
     finally:
         torch.set_num_threads(n_threads)  # what the workers set holds for threads yet to come, too
-
-
-def places(is_kept: Tensor) -> Tensor:
-    """Where a flat tensor is not 0."""
-    return torch.nonzero(is_kept)[:, 0]
-
-
-def taken(values: Tensor, index: Tensor) -> Tensor:
-    """The values at these places; twice as fast as indexing."""
-    return values.index_select(0, index)
 
 
 def on_grid(time_day: Tensor) -> Tensor:

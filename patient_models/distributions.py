@@ -108,6 +108,20 @@ class Beta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exponential:
+    """How long it takes to an event of a Poisson process."""
+
+    mean: float
+
+    def __post_init__(self) -> None:
+        check_range("mean", self.mean, above=0)
+
+    def quantile(self, uniform: Floats) -> Floats:
+        """The values below which these shares of the population lie."""
+        return np.asarray(-self.mean * np.log1p(-uniform))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mixture:
     """One of several groups, each with its share of the population."""
 

@@ -2,13 +2,16 @@
 
 Seizures come in chains. The first of a chain, its parent, comes on day d at the rate
 
-    base_rate * (1 - p) * exp(L_d + E_d)
+    base_rate / m * exp(L_d + E_d)
 
-where p is the probability that a seizure is followed by another of its chain, L_d the log intensity
+where m is the mean number of seizures of a chain, L_d the log intensity
 of the day (memory, cycles, drift, remission), of which the exponential has mean 1 but for
 remission, and E_d the log multiplier of that day due to surgery, expectation and stimulation. E_d
 is at most `MAXIMAL_LOG_HARM`, so that thinning is exact. Each field may be a number, for one
 patient, or a column with one row per patient: both engines use the same formulas.
+
+Rescue medication, in those who have it, is taken at the third seizure of a chain: every later link
+is that much less probable, so that chains are shorter and more of them make up the same rate.
 """
 
 from dataclasses import dataclass
@@ -22,11 +25,12 @@ from patient_models.arrays import Floats, Number
 from patient_models.hardware import Hardware
 from patient_models.ranges import check_range
 from patient_models.response import MAXIMAL_LOG_HARM, Steady, SteadyResponse
-from patient_models.side_effects import Tolerance
+from patient_models.side_effects import ADAPTATION_DAYS, Tolerance
 
 MAXIMAL_PARENTS_PER_DAY = 300.0
 """Assumption: more chains than this on one day are status epilepticus, which is not simulated."""
 
+TINY_PROBABILITY = 1e-300
 WEEK_DAYS = 7
 FAST_DAYS = 0.5
 """Time constant of day-to-day memory: an assumption; counts correlate at lag 1 (Tharayil 2017)."""
@@ -52,6 +56,9 @@ OFFSPRING_DAYS = 0.25
 """Assumption: the mean time to the next seizure of a chain, 6 hours."""
 
 MAXIMAL_CHAIN = 40
+N_BEFORE_RESCUE = 3
+"""Assumption: the seizure of a chain at which rescue medication is taken."""
+
 PLACEBO_DAYS = 14.0
 IMPLANT_DAYS = 60.0
 """Assumptions: how fast expectation builds up, and the effect of surgery fades."""
@@ -119,17 +126,35 @@ class Background:
     weekly: Rhythm
     annual: Rhythm
     chain_probability: Number
+    rescue_factor: Number = 1.0
 
     def __post_init__(self) -> None:
         check_range("base_rate_per_day", self.base_rate_per_day, above=0)
         check_range("fast_log_sd", self.fast_log_sd, lowest=0)
         check_range("slow_log_sd", self.slow_log_sd, lowest=0)
         check_range("chain_probability", self.chain_probability, lowest=0, highest=0.9)
+        check_range("rescue_factor", self.rescue_factor, above=0, highest=1)
+
+    @property
+    def seizures_per_chain(self) -> Number:
+        """The mean length of a chain: the first three links are p, those after rescue p q.
+
+        1 + p + p^2 + p^2 (p q) + p^2 (p q)^2 + ...
+        """
+        p, q = self.chain_probability, self.rescue_factor
+        return 1 + p + p**2 / (1 - p * q)
 
     @property
     def parents_per_day(self) -> Number:
-        """Chains per day in the long run: each has 1 / (1 - p) seizures in the mean."""
-        return self.base_rate_per_day * (1 - self.chain_probability)
+        """Chains per day in the long run."""
+        return self.base_rate_per_day / self.seizures_per_chain
+
+    @property
+    def chain_shortening(self) -> Floats:
+        """The share by which rescue shortens what of a chain comes after it; see `luck`."""
+        log_chain = np.log(np.maximum(self.chain_probability, TINY_PROBABILITY))
+        log_factor = np.log(self.rescue_factor)
+        return np.asarray(log_factor / (log_chain + log_factor))
 
     @property
     def risk_sd(self) -> Floats:
@@ -140,44 +165,83 @@ class Background:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiaryHabits:
-    """How a patient keeps a diary: which seizures are written, and which days are missed."""
+    """How a patient keeps a diary: which seizures are written, and which days are missed.
+
+    `reporting_probability` is that of telling of a mild side effect; a moderate one is told unless
+    it would be kept back twice, and from severe up the clinic always hears of it. From
+    `dropout_day` on no day is recorded; None is never.
+    """
 
     writing_probability: Number
     missing_probability: Number
+    reporting_probability: Number = 1.0
+    dropout_day: Number | None = None
 
     def __post_init__(self) -> None:
         check_range("writing_probability", self.writing_probability, lowest=0, highest=1)
         check_range("missing_probability", self.missing_probability, lowest=0, highest=1)
+        check_range("reporting_probability", self.reporting_probability, lowest=0, highest=1)
+        if self.dropout_day is not None:
+            check_range("dropout_day", self.dropout_day, lowest=0)
+
+    @property
+    def reporting_by_grade(self) -> Floats:
+        """The probability that a side effect is told of, by its grade from 0 up, the last axis."""
+        mild = np.asarray(self.reporting_probability)
+        never, always = np.zeros_like(mild), np.ones_like(mild)
+        return np.stack([never, mild, 1 - (1 - mild) ** 2, always, always], axis=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """What is done to a patient beside stimulation, as log multipliers and the days they begin.
 
-    A day of None means long ago or never.
+    A day of None means long ago or never. Medication changes at the midnights `medication_day`, in
+    order, and each change multiplies the rate by exp of its `medication_log_jump` from then on; of
+    columns of patients these are patients x changes.
     """
 
     placebo: Number
     implant: Number
     expectation_day: int | None = None
     implant_day: int | None = None
+    medication_day: tuple[float, ...] | Floats = ()
+    medication_log_jump: tuple[float, ...] | Floats = ()
 
     def __post_init__(self) -> None:
         check_range("placebo", self.placebo)
         check_range("implant", self.implant)
+        days, jumps = np.asarray(self.medication_day), np.asarray(self.medication_log_jump)
+        check_range("medication_day", days, lowest=0)
+        check_range("medication_log_jump", jumps)
+        if days.shape != jumps.shape or (np.diff(days) < 0).any():
+            raise ValueError(
+                f"medication_day = {self.medication_day}: days in order, with one of "
+                f"medication_log_jump = {self.medication_log_jump} each, were expected"
+            )
 
     def log_effect(self, time_day: ArrayLike) -> Floats:
-        """The log multiplier of expectation and surgery at these times."""
+        """The log multiplier of expectation, surgery and medication at these times."""
         time_day = np.asarray(time_day, dtype=np.float64)
-        effect = np.zeros_like(time_day)
-        if self.expectation_day is not None:
-            since = np.maximum(time_day - self.expectation_day, 0)
-            effect = effect - self.placebo * np.expm1(-since / PLACEBO_DAYS)
-        if self.implant_day is not None:
-            since = time_day - self.implant_day
-            fading = np.exp(-np.maximum(since, 0) / IMPLANT_DAYS)
-            effect = effect + np.where(since > 0, self.implant * fading, 0.0)
-        return effect
+        effect = self.placebo * self.expectation(time_day) + self.implant * self.healing(time_day)
+        if len(self.medication_day):
+            jumps = np.concatenate(([0.0], np.cumsum(self.medication_log_jump)))
+            n_changes = np.searchsorted(self.medication_day, time_day, side="right")
+            effect = effect + jumps[n_changes]
+        return np.asarray(effect)
+
+    def expectation(self, time_day: Floats) -> Floats:
+        """The share of expectation that has built up, 0 before it begins."""
+        if self.expectation_day is None:
+            return np.zeros_like(time_day)
+        return -np.expm1(-np.maximum(time_day - self.expectation_day, 0) / PLACEBO_DAYS)
+
+    def healing(self, time_day: Floats) -> Floats:
+        """The share that is left of the effect of surgery, 0 before it."""
+        if self.implant_day is None:
+            return np.zeros_like(time_day)
+        since = time_day - self.implant_day
+        return np.where(since > 0, np.exp(-np.maximum(since, 0) / IMPLANT_DAYS), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,12 +261,13 @@ class Carried:
     """What stimulation so far leaves in a patient at midnight.
 
     `high` and `low` are the log reductions that each mode has built up, `progress` the share of the
-    years-long growth that has been reached.
+    years-long growth that has been reached, `habituated` the load that has become a habit.
     """
 
     high: Number = 0.0
     low: Number = 0.0
     progress: Number = 0.0
+    habituated: Number = 0.0
 
 
 def relaxed(
@@ -230,12 +295,13 @@ def log_multiplier(
 
 
 def carried_after(
-    carried: Carried, steady: Steady, response: SteadyResponse, days: ArrayLike
+    carried: Carried, steady: Steady, load: Number, response: SteadyResponse, days: ArrayLike
 ) -> Carried:
-    """What is carried this many days later under a setting with these steady levels."""
+    """What is carried this many days later under a setting with these steady levels and load."""
     growing, fading = response.wash_in_days, response.carry_over_days
     return Carried(
         high=relaxed(carried.high, steady.high, growing, fading, days),
         low=relaxed(carried.low, steady.low, growing, fading, days),
         progress=relaxed(carried.progress, steady.is_on, PROGRESSION_DAYS, FADING_DAYS, days),
+        habituated=relaxed(carried.habituated, load, ADAPTATION_DAYS, ADAPTATION_DAYS, days),
     )

@@ -20,6 +20,7 @@ from patient_models.law import (
     LOG_REMISSION,
     MAXIMAL_CHAIN,
     MAXIMAL_PARENTS_PER_DAY,
+    N_BEFORE_RESCUE,
     OFFSPRING_DAYS,
     PHASE_NOISE,
     RELAPSE_PER_YEAR,
@@ -146,7 +147,9 @@ def luck_of_block(
         seed, patient, parent_day, Purpose.PARENT, number
     )
     time_day = parent_day + on_grid(background.time_of_day.quantile(time_mark))
-    n_later = chain_lengths(chain_mark, float(background.chain_probability))
+    n_later = chain_lengths(
+        chain_mark, float(background.chain_probability), float(background.chain_shortening)
+    )
     parent = np.repeat(np.arange(len(parent_day)), 1 + n_later)
     link = np.arange(len(parent)) - np.repeat(np.cumsum(1 + n_later) - (1 + n_later), 1 + n_later)
     delay_mark, later_mark, _, _ = quads(
@@ -164,7 +167,7 @@ def luck_of_block(
         least_effect=(MAXIMAL_LOG_HARM + np.log(mark))[parent],
         is_noted=np.where(is_later, later_mark, noted_mark[parent]) < diary.writing_probability,
         risk=risk,
-        is_recorded=recorded_mark[run_in:] >= diary.missing_probability,
+        is_recorded=recorded_days(diary, recorded_mark[run_in:], days),
         grade_mark=grade_mark[run_in:],
     )
 
@@ -241,12 +244,25 @@ def variance_between_weeks(share: Floats, time_constant_days: float) -> Floats:
     return np.asarray((1 - share) ** 2 + share**2 + 2 * share * (1 - share) * kept)
 
 
-def chain_lengths(mark: Floats, probability: float) -> Counts:
-    """How many seizures follow each parent: geometric, cut off at `MAXIMAL_CHAIN`."""
+def recorded_days(diary: DiaryHabits, mark: Floats, days: Counts) -> Booleans:
+    """Which of these days have an entry in the diary, given their marks."""
+    is_kept = mark >= diary.missing_probability
+    if diary.dropout_day is None:
+        return np.asarray(is_kept)
+    return np.asarray(is_kept & (days < diary.dropout_day))
+
+
+def chain_lengths(mark: Floats, probability: float, shortening: float = 0.0) -> Counts:
+    """How many seizures follow each parent: geometric, cut off at `MAXIMAL_CHAIN`.
+
+    Without rescue there are n or more with the chance p^n: those of log(mark) / log(p). With it p
+    is p q after the third seizure, which shrinks what lies beyond to log(p) / log(p q) of it.
+    """
     if probability == 0:
         return np.zeros(len(mark), dtype=np.int64)
-    lengths = np.minimum(np.log(mark) / np.log(probability), MAXIMAL_CHAIN)
-    return np.asarray(lengths.astype(np.int64))
+    lengths = np.log(mark) / np.log(probability)
+    lengths = lengths - shortening * np.maximum(lengths - (N_BEFORE_RESCUE - 1), 0)
+    return np.asarray(np.minimum(lengths, MAXIMAL_CHAIN).astype(np.int64))
 
 
 def on_grid(time_day: Floats) -> Floats:

@@ -21,15 +21,18 @@ class Kind(StrEnum):
     ADVERSE_EVENT = "adverse event"
     END_OF_RAMP = "end of ramp"
     NEW_BATTERY = "new battery"
+    MEDICATION_CHANGE = "medication change"
+    DROP_OUT = "drop-out"
     END_OF_EPOCH = "end of epoch"
 
 
 class Event(NamedTuple):
     """Something that happened, at a time in days since enrolment.
 
-    `is_written` belongs to seizures, `n_written` to diary entries, `grade` to adverse events; each
-    is None elsewhere. A named tuple, since a year has a thousand of them and a frozen dataclass
-    takes twice as long to make.
+    `is_written` belongs to seizures and to adverse events, which are written when they are told of;
+    `n_written` to diary entries, `grade` and `side_effect`, the name of its type, to adverse
+    events; each is None elsewhere. A named tuple, since a year has a thousand of them and a frozen
+    dataclass takes twice as long to make.
     """
 
     time_day: float
@@ -37,6 +40,7 @@ class Event(NamedTuple):
     is_written: bool | None = None
     n_written: int | None = None
     grade: int | None = None
+    side_effect: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

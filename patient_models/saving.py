@@ -59,22 +59,27 @@ def state_from_dict(saved: Mapping[str, Any], device: Device) -> State:
 
 def parameters_from_dict(saved: Mapping[str, Any]) -> Parameters:
     """The parameters of one patient that were saved."""
-    background, tolerance = saved["background"], saved["tolerance"]
+    background = saved["background"]
     rhythms = {name: Rhythm(**background[name]) for name in ("multidien", "weekly", "annual")}
     time_of_day = TimeOfDay(**background["time_of_day"])
     return Parameters(
         background=Background(**{**background, **rhythms, "time_of_day": time_of_day}),
         response=response_from_dict(saved["response"]),
-        tolerance=Tolerance(**{**tolerance, "site_ua": tuple(tolerance["site_ua"])}),
+        tolerance=Tolerance(**with_tuples(saved["tolerance"])),
         diary=DiaryHabits(**saved["diary"]),
-        course=Course(**saved["course"]),
+        course=Course(**with_tuples(saved["course"])),
         hardware=Hardware(**saved["hardware"]),
     )
+
+
+def with_tuples(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with each list, as JSON has it, as a tuple; columns stay columns."""
+    return {key: tuple(each) if isinstance(each, list) else each for key, each in saved.items()}
 
 
 def response_from_dict(saved: Mapping[str, Any]) -> Response | MassResponse:
     """The response that was saved; which family's it is shows in its fields."""
     if "mass" in saved:
-        return MassResponse(**{**saved, "site_coupling": tuple(saved["site_coupling"])})
+        return MassResponse(**with_tuples(saved))
     modes = {name: FrequencyMode(**saved[name]) for name in ("low_mode", "high_mode")}
-    return Response(**{**saved, **modes, "site_efficacy": tuple(saved["site_efficacy"])})
+    return Response(**{**with_tuples(saved), **modes})

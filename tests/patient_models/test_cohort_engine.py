@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 from scipy.stats import ks_2samp
 
-from patient_models import Enrolment, Kind, Purpose, event_engine, luck
+from patient_models import TARGETS, Enrolment, Kind, Purpose, event_engine, luck
 from patient_models.cohort import Cohort
 from patient_models.cohort_engine import Window, advance
 from patient_models.doses import doses_of
@@ -27,11 +27,14 @@ from tests.patient_models.strategies import CLINICAL, DEVICE, GENTLE, SETTINGS, 
 from tests.patient_models.strategies import words as addresses
 
 SEED = 11
-COURSE = Enrolment(implant_day=20, expectation_day=50)
+COURSE = Enrolment(
+    implant_day=20, expectation_day=50, medication_from_day=60, attrition_from_day=70
+)
 STRONG = Setting(site=0, amplitude_ua=7000, frequency_hz=145, pulse_width_us=90)
 DEVICES = ("cpu", pytest.param("cuda", marks=pytest.mark.gpu))
-DAILY = ("seizures", "written", "is_recorded", "worst_grade")
-CARRIED = {"carried": ("high", "low", "progress"), "wandering": ("slow", "drift", "phase", "fast")}
+DAILY = ("seizures", "written", "is_recorded", "worst_grade", "reported_grade", "side_effect")
+CARRIED_NAMES = ("high", "low", "progress", "habituated")
+CARRIED = {"carried": CARRIED_NAMES, "wandering": ("slow", "drift", "phase", "fast")}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -57,7 +60,7 @@ def lived(cohort, plan, **options):
     """All epochs of a plan, one after the other: the last cohort, and lives of all days."""
     parts = []
     for settings_, days in plan:
-        cohort, lives = advance(cohort, settings_, days, **options)
+        cohort, lives = advance(cohort, settings_, days, with_side_effects=True, **options)
         parts.append(lives)
     whole = {name: np.hstack([getattr(part, name) for part in parts]) for name in DAILY}
     if options.get("with_times"):
@@ -75,6 +78,7 @@ def lived_alone(state, plan):
     n_days = state.day + sum(days for _, days in plan)
     life = {name: np.zeros(n_days, np.int64) for name in DAILY}
     times = []
+    names = [each.name for each in TARGETS[state.parameters.tolerance.target].side_effects]
     stop = state.day
     for setting, days in plan:
         stop += days
@@ -89,6 +93,8 @@ def lived_alone(state, plan):
                     life["written"][day] += event.is_written
                 elif event.kind is Kind.ADVERSE_EVENT:
                     life["worst_grade"][day] = event.grade
+                    life["reported_grade"][day] = event.grade * event.is_written
+                    life["side_effect"][day] = 1 + names.index(event.side_effect)
                 elif event.kind is Kind.DIARY_ENTRY:
                     life["is_recorded"][day - 1] = 1
     return state, life, times
@@ -129,7 +135,7 @@ def test_each_life_is_that_of_the_event_engine(on, compute):
         time_day, is_written = np.array(times).reshape(-1, 2).T
         np.testing.assert_allclose(whole["time_day"][mine], time_day, rtol=0, atol=1e-9)
         np.testing.assert_array_equal(whole["is_written"][mine], is_written)
-        for name in ("high", "low", "progress"):
+        for name in CARRIED_NAMES:
             expected = getattr(last.carried, name)
             assert getattr(cohort.carried, name)[row] == pytest.approx(expected, abs=1e-12)
         pending += [(row, *each) for each in last.pending]
@@ -148,7 +154,7 @@ def test_levels_are_those_of_luck_to_the_last_digits(compute):
     days = np.arange(luck.BLOCK_DAYS)
     cohort = cohort_of(range(300), compute=compute)
     nothing = cohort.parameters.response.steady(doses_of((OFF,) * 300))
-    window = Window(cohort, slice(0, 300), nothing, np.zeros((300, 4)), with_times=False)
+    window = Window(cohort, slice(0, 300), nothing, np.zeros(300), with_times=False)
     mark = quads(SEED, np.arange(300), days[:, np.newaxis], Purpose.DAY)[0]
     fast = window.memory(torch.tensor(mark, device=compute), 0)
     level, swing = (each.cpu().numpy() for each in window.level(days, fast))

@@ -43,7 +43,7 @@ def test_two_epochs_of_one_setting_are_one_long_epoch(state, setting, day, first
         assert life([long]) == life(outcomes)
         assert long.n_seizures == sum(outcome.n_seizures for outcome in outcomes)
         assert long.state.pending == outcomes[-1].state.pending
-        for name in ("high", "low", "progress"):
+        for name in ("high", "low", "progress", "habituated"):
             mine, theirs = (getattr(o.state.carried, name) for o in (long, outcomes[-1]))
             assert mine == pytest.approx(theirs, abs=1e-12)
         assert long.state.device == outcomes[-1].state.device
@@ -67,11 +67,13 @@ def test_what_is_observed_is_what_happened(state, setting, days):
     assert written == sum(entry.n_written for entry in entries) == (observation.n_seizures or 0)
     assert (observation.n_seizures is None) == (observation.days_recorded == 0)
     missed_days = {event.time_day - 1 for event in missed}
-    reported = [
-        event.grade
-        for event in of_kind(outcome, Kind.ADVERSE_EVENT)
-        if event.grade >= SEVERE_GRADE or np.floor(event.time_day) not in missed_days
-    ]
+    felt = of_kind(outcome, Kind.ADVERSE_EVENT)
+    reported = [event.grade for event in felt if event.is_written]
+    for event in felt:
+        if event.grade >= SEVERE_GRADE:
+            assert event.is_written
+        elif event.is_written:
+            assert np.floor(event.time_day) not in missed_days
     if observation.worst_grade is None:
         assert not entries
         assert not reported

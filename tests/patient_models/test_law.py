@@ -79,14 +79,16 @@ def test_a_benefit_washes_in_and_is_carried_over():
     assert float(relaxed(0.3, 0.3, 7, 14, 5)) == 0.3
 
 
-@given(levels, levels, st.floats(0, 1), spans, spans)
-def test_two_epochs_of_one_setting_are_one_long_epoch(high, low, progress, first, second):
-    carried = Carried(high=high, low=low, progress=progress)
+@given(levels, levels, st.floats(0, 1), st.floats(0, 3), st.floats(0, 3), spans, spans)
+def test_two_epochs_of_one_setting_are_one_long_epoch(
+    high, low, progress, habituated, load, first, second
+):
+    carried = Carried(high=high, low=low, progress=progress, habituated=habituated)
     steady = steady_of(RESPONSE, GENTLE)
-    halfway = carried_after(carried, steady, RESPONSE, first)
-    whole = carried_after(carried, steady, RESPONSE, first + second)
-    both = carried_after(halfway, steady, RESPONSE, second)
-    for name in ("high", "low", "progress"):
+    halfway = carried_after(carried, steady, load, RESPONSE, first)
+    whole = carried_after(carried, steady, load, RESPONSE, first + second)
+    both = carried_after(halfway, steady, load, RESPONSE, second)
+    for name in ("high", "low", "progress", "habituated"):
         assert getattr(both, name) == pytest.approx(getattr(whole, name), abs=1e-12)
 
 

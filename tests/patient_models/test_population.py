@@ -46,7 +46,7 @@ def test_each_trait_is_a_field_or_a_chance_and_each_distribution_has_a_trait():
     names = {field.name for field in fields(DRUG_RESISTANT)}
     traits = {trait.name.lower() for trait in Trait}
     chances = {"responding", "best_site", "high_is_better", "well_placed", "tolerant"}
-    cycles = {"multidien_present", "weekly_present", "annual_present"}
+    cycles = {"multidien_present", "weekly_present", "annual_present", "rescue_present"}
     assert traits - names == chances | cycles | {"high_centre_hz"}  # the target's
     for name in names - traits:
         assert isinstance(getattr(DRUG_RESISTANT, name), float)

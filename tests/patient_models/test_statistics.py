@@ -161,7 +161,7 @@ def test_the_effect_washes_in_and_is_carried_over():
         states = [replace(state, carried=carried) for state in patients(600)]
         weekly = daily_counts(states, setting, 28).reshape(600, 4, 7).mean(axis=2)
         noon = np.arange(28) + 0.5
-        after = carried_after(carried, steady_of(RESPONSE, setting), RESPONSE, noon)
+        after = carried_after(carried, steady_of(RESPONSE, setting), 0, RESPONSE, noon)
         rate = RATE * np.exp(-after.high - after.low).reshape(4, 7).mean(axis=1)
         for week in range(4):
             assert agrees(weekly[:, week], rate[week] * left_by_remission(28))
