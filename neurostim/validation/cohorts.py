@@ -1,11 +1,12 @@
 """All that validation needs of a simulator: diaries of a community and of four trials."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from neurostim.validation.diaries import Counts, Diaries
+from neurostim.validation.diaries import Booleans, Counts, Diaries
 
 TrialName: TypeAlias = Literal["sante", "rns", "vns-e03", "vns-e05"]
 
@@ -29,6 +30,8 @@ class TrialDiaries:
     """First day after the blinded evaluation."""
     year_end_days: tuple[int, ...] = ()
     """First day after each year since the device was switched on, the open-label years 1, 2, ..."""
+    reporters: Mapping[str, Booleans] = field(default_factory=dict)
+    """(B,) who told of each type of side effect during the blinded evaluation."""
 
     def __post_init__(self) -> None:
         """Check that patients fill whole replicates and that the windows lie in the diary."""
@@ -42,6 +45,9 @@ class TrialDiaries:
         if not is_ordered or any(not edges[3] < end <= n_days for end in self.year_end_days):
             message = f"windows {edges} and years {self.year_end_days} do not fit {n_days} days"
             raise ValueError(message)
+        for name, told in self.reporters.items():
+            if told.shape != (n,):
+                raise ValueError(f"reporters of {name} must be ({n},), not {told.shape}")
 
     @property
     def n_replicates(self) -> int:

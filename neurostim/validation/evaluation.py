@@ -56,9 +56,24 @@ def rns_years(samples: Samples) -> Figures:
 
 
 def e05(samples: Samples) -> Figures:
-    """Return both arms of E05."""
-    high, low = trials.vagus_figures(samples.trial("vns-e05"))
-    return {"VNS-E05-high": high, "VNS-E05-low": low}
+    """Return both arms of E05, and who told of an altered voice there."""
+    trial = samples.trial("vns-e05")
+    high, low = trials.vagus_figures(trial)
+    return {
+        "VNS-E05-high": high,
+        "VNS-E05-low": low,
+        "VNS-E05-voice-high": trials.reporting_figure(trial, "voice alteration", 1),
+        "VNS-E05-voice-low": trials.reporting_figure(trial, "voice alteration", 0),
+    }
+
+
+def sante_side_effects(samples: Samples) -> Figures:
+    """Return who told of the side effects that told SANTE's arms apart."""
+    return {
+        f"SANTE-{name}-{arm}": trials.reporting_figure(samples.sante, side_effect, is_active)
+        for name, side_effect in (("depression", "depression"), ("memory", "memory impairment"))
+        for arm, is_active in (("active", 1), ("control", 0))
+    }
 
 
 def e03(samples: Samples) -> Figures:
@@ -83,6 +98,12 @@ MEASURES: dict[tuple[str, ...], Measure] = {
     ("D12a", "D12b"): cost_and_determinism,
     ("SANTE-1y", "SANTE-2y", "SANTE-5y"): sante_years,
     ("RNS-1y", "RNS-2y"): rns_years,
-    ("VNS-E05-high", "VNS-E05-low"): e05,
+    ("VNS-E05-high", "VNS-E05-low", "VNS-E05-voice-high", "VNS-E05-voice-low"): e05,
     ("VNS-E03-high", "VNS-E03-low"): e03,
+    (
+        "SANTE-depression-active",
+        "SANTE-depression-control",
+        "SANTE-memory-active",
+        "SANTE-memory-control",
+    ): sante_side_effects,
 }

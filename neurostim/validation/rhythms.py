@@ -14,11 +14,11 @@ from neurostim.validation.monte_carlo import Measured, share
 
 N_PERMUTATIONS = 199
 LEVEL = 0.05
-PERIODS = np.geomspace(4, 45, 60)
-"""Periods in days at which a multidien cycle is sought.
+PERIODS = 1 / np.linspace(1 / 45, 1 / 4, 170)
+"""Periods in days at which a multidien cycle is sought, evenly spaced in frequency.
 
-A year tells apart periods that differ by period / 365; below 15 days these lie further apart, so
-that a strictly regular cycle between two of them is hard to see.
+A year tells apart frequencies that differ by one cycle a year; these differ by half of one, so that
+a regular cycle between two of them is seen as well.
 """
 FEWEST_SEIZURES = 100
 
@@ -69,7 +69,7 @@ def multidien_cycles(lives: Sequence[Floats], n_days: int, rng: np.random.Genera
     """Return the multidien cycle of each life: the period whose power stands out most.
 
     Power is relative to its mean under permutation, which the span of a diary and its clusters
-    raise; the highest of 60 periods is compared with the highest of each permutation.
+    raise; the highest of all periods is compared with the highest of each permutation.
     """
     phases = 2 * np.pi * (np.arange(n_days)[:, None] + 0.5) / PERIODS
     waves = np.hstack([np.cos(phases), np.sin(phases)])

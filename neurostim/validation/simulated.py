@@ -13,14 +13,15 @@ import numpy as np
 from neurostim.controllers.fixed import Fixed
 from neurostim.plan import Plan, make_plan
 from neurostim.validation.cohorts import TrialDiaries, TrialName
-from neurostim.validation.diaries import MONTH_DAYS, Counts, Diaries
+from neurostim.validation.diaries import MONTH_DAYS, Booleans, Counts, Diaries
 from neurostim.validation.samples import YEAR_DAYS
-from patient_models import MODELS, Enrolment
+from patient_models import MODELS, TARGETS, Enrolment
 from patient_models.clinical import Clinical
 from patient_models.cohort import Cohort, Lives
 from patient_models.cohort_engine import advance
 from patient_models.distributions import Distribution, LogNormal
 from patient_models.population import COMMUNITY_RATE, Population
+from patient_models.targets import Target
 from protocols import OFF, InputError, Setting
 from protocols.design import load_design
 
@@ -78,10 +79,11 @@ class SimulatedCohorts:
             ([active if each else control for each in arm], schedule.treatment_days),
             ([late] * n, max(0, last_day - schedule.treatment_end_day)),
         )
-        lives = []
+        lives: list[Lives] = []
         for settings, days in phases:
             if days:
-                cohort, lived = advance(cohort, settings, days)
+                is_blinded = len(lives) == 1
+                cohort, lived = advance(cohort, settings, days, with_side_effects=is_blinded)
                 lives.append(lived)
         return TrialDiaries(
             diaries=diaries_of(lives),
@@ -93,6 +95,7 @@ class SimulatedCohorts:
             year_end_days=tuple(
                 schedule.treatment_start_day + YEAR_DAYS * (year + 1) for year in range(years)
             ),
+            reporters=reporters_of(lives[1], TARGETS[plan.enrolment.target]),
         )
 
     def _enrol(self, plan: Plan, patients: Counts) -> Cohort:
@@ -126,6 +129,17 @@ def settings_of(plan: Plan) -> tuple[Setting, Setting]:
     control = chosen.pop(plan.design.analysis.reference)
     [active] = chosen.values()
     return control, active
+
+
+def reporters_of(lives: Lives, target: Target) -> dict[str, Booleans]:
+    """Who told of each type of side effect on the blinded days that end these lives."""
+    blinded = slice(-BLINDED_DAYS, None)
+    assert lives.side_effect is not None
+    side_effect, is_told = lives.side_effect[:, blinded], lives.reported_grade[:, blinded] > 0
+    return {
+        each.name: (is_told & (side_effect == number)).any(axis=1)
+        for number, each in enumerate(target.side_effects, start=1)
+    }
 
 
 def diaries_of(lives: list[Lives]) -> Diaries:

@@ -333,6 +333,7 @@ def held_out(id: str, what: str, published: float, source: str) -> Target:
 
 VNS_HIGH = "high stimulation, mean change, %"
 VNS_LOW = "low stimulation, mean change, %"
+E05_SOURCE = "Handforth 1998"
 TARGETS = (
     *JUDGED,
     held_out("SANTE-1y", "SANTE after 1 year: median change, %", -41, "Salanova 2015"),
@@ -344,4 +345,10 @@ TARGETS = (
     held_out("VNS-E05-low", f"Vagus nerve, E05: {VNS_LOW}", -15.2, "Handforth 1998"),
     held_out("VNS-E03-high", f"Vagus nerve, E03: {VNS_HIGH}", -24.5, "VNS Study Group 1995"),
     held_out("VNS-E03-low", f"Vagus nerve, E03: {VNS_LOW}", -6.1, "VNS Study Group 1995"),
+    held_out("VNS-E05-voice-high", "Vagus nerve, E05, high: voice alteration, %", 66, E05_SOURCE),
+    held_out("VNS-E05-voice-low", "Vagus nerve, E05, low: voice alteration, %", 30, E05_SOURCE),
+    held_out("SANTE-depression-active", "SANTE, active: depression, %", 14.8, "Fisher 2010"),
+    held_out("SANTE-depression-control", "SANTE, control: depression, %", 1.8, "Fisher 2010"),
+    held_out("SANTE-memory-active", "SANTE, active: memory impairment, %", 13, "Fisher 2010"),
+    held_out("SANTE-memory-control", "SANTE, control: memory impairment, %", 1.8, "Fisher 2010"),
 )

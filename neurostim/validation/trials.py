@@ -5,7 +5,13 @@ import numpy as np
 from neurostim.report.words import number
 from neurostim.validation.cohorts import TrialDiaries
 from neurostim.validation.diaries import Counts, Diaries, Floats
-from neurostim.validation.monte_carlo import Measured, bootstrapped, mean, median_of_replicates
+from neurostim.validation.monte_carlo import (
+    Measured,
+    bootstrapped,
+    mean,
+    median_of_replicates,
+    share,
+)
 from neurostim.validation.monthly_gee import MONTH_DAYS, monthly_gee
 
 DRUG_BASELINE_DAYS = 56
@@ -133,6 +139,12 @@ def vagus_figures(trial: TrialDiaries) -> tuple[Measured, Measured]:
     )
     high, low = (_mean_change(changes[trial.arm == arm]) for arm in (1, 0))
     return high, low
+
+
+def reporting_figure(trial: TrialDiaries, side_effect: str, arm: int) -> Measured:
+    """Return the share of an arm, in percent, who told of a type of side effect while blinded."""
+    told = trial.reporters[side_effect][trial.arm == arm]
+    return share(told, f"{len(told)} patients")
 
 
 def _mean_change(changes: Floats) -> Measured:

@@ -5,7 +5,7 @@ within rounding of a step, which has a chance of about 1e-9 per heavy day and 1e
 Comparisons in law use different seeds, and allow four standard errors or a p-value of 1e-4.
 """
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from scipy.stats import ks_2samp
 from patient_models import TARGETS, Enrolment, Kind, Purpose, event_engine, luck
 from patient_models.cohort import Cohort
 from patient_models.cohort_engine import Window, advance
+from patient_models.distributions import Exponential, LogNormal
 from patient_models.doses import doses_of
 from patient_models.population import DRUG_RESISTANT, draw
 from patient_models.randomness import quads
@@ -106,6 +107,14 @@ def assert_same(mine, theirs):
         np.testing.assert_array_equal(values, theirs[name], err_msg=name)
 
 
+def assert_same_values(mine, theirs):
+    for field in fields(mine):
+        if not is_dataclass(getattr(mine, field.name)):
+            np.testing.assert_array_equal(
+                getattr(mine, field.name), getattr(theirs, field.name), err_msg=field.name
+            )
+
+
 def assert_same_state(mine, theirs, atol=1e-12):
     assert mine.day == theirs.day
     for part, names in CARRIED.items():
@@ -146,6 +155,54 @@ def test_each_life_is_that_of_the_event_engine(on, compute):
     np.testing.assert_array_equal(cohort.pending.row, row)
     np.testing.assert_allclose(cohort.pending.time_day, time_day, rtol=0, atol=1e-9)
     np.testing.assert_array_equal(cohort.pending.is_noted, is_noted)
+
+
+@pytest.mark.parametrize("compute", DEVICES)
+def test_the_open_label_and_what_is_felt_are_those_of_the_event_engine(compute):
+    # Drugs change and people leave so often, and tolerate so little, that all of it is met.
+    population = replace(
+        DRUG_RESISTANT,
+        medication_wait_days=Exponential(mean=25),
+        dropout_wait_days=Exponential(mean=80),
+        tolerance_share=LogNormal(median=0.7, log_sd=0.3, lowest=0.1, highest=8),
+        rescue_share=0.8,
+        rescue_factor=0.3,
+    )
+    plan = ((OFF, 30), (GENTLE, 100), (STRONG, 20), (GENTLE, 50))
+    for target in ("focus", "vagus"):
+        enrolment = Enrolment(target=target, medication_from_day=20, attrition_from_day=40)
+        cohort = cohort_of(range(40), population=population, enrolment=enrolment, compute=compute)
+        later, whole = lived(cohort, plan)
+        states = replace(CLINICAL, population=population).draw(
+            device=DEVICE, seed=SEED, patients=range(40), enrolment=enrolment
+        )
+        for row, state in enumerate(states):
+            last, life, _ = lived_alone(state, plan)
+            for name in DAILY:
+                np.testing.assert_array_equal(whole[name][row], life[name], err_msg=name)
+            assert later.carried.habituated[row] == pytest.approx(
+                last.carried.habituated, abs=1e-12
+            )
+        assert np.ptp(whole["worst_grade"]) == 4
+        assert len(np.unique(whole["side_effect"])) == 1 + len(TARGETS[target].side_effects)
+        dropout_day = cohort.parameters.diary.dropout_day
+        has_left = np.arange(200) >= dropout_day[:, np.newaxis]
+        assert 0.3 < has_left.mean() < 0.9
+        assert not whole["is_recorded"][has_left].any()
+        is_told = whole["reported_grade"] > 0
+        assert (whole["reported_grade"][is_told] == whole["worst_grade"][is_told]).all()
+        assert whole["reported_grade"][has_left].max() >= SEVERE_GRADE
+        assert not np.isin(whole["reported_grade"][has_left], (1, 2)).any()
+        assert (is_told < (whole["worst_grade"] > 0)).any()
+
+
+@given(st.integers(1, 80), st.integers(1, 80))
+def test_habits_of_two_epochs_are_those_of_one_long_one(first, second):
+    begun, _ = advance(cohort_of(range(10)), STRONG, 3)
+    both = advance(advance(begun, GENTLE, first)[0], GENTLE, second)[0]
+    whole = advance(begun, GENTLE, first + second)[0]
+    assert whole.carried.habituated.min() > 0
+    np.testing.assert_allclose(both.carried.habituated, whole.carried.habituated, atol=1e-12)
 
 
 @pytest.mark.parametrize("compute", DEVICES)
@@ -271,6 +328,10 @@ def test_a_saved_cohort_goes_on_as_if_nothing_had_been(tmp_path):
             _, theirs = lived(other, ((STRONG, 40), (OFF, 10)), with_times=True)
             assert_same(mine, theirs)
             assert other.parameters.course.implant_day == cohort.parameters.course.implant_day
+            for part in ("course", "diary", "tolerance", "background"):
+                assert_same_values(
+                    getattr(cohort.parameters, part), getattr(other.parameters, part)
+                )
 
 
 def test_a_seed_of_64_bits_is_kept(tmp_path):

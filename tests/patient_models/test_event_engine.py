@@ -169,6 +169,41 @@ def test_an_epoch_has_a_day(days):
         advance(patient_zero(), OFF, days)
 
 
+def test_turns_of_life_fall_on_the_same_midnights_however_epochs_are_cut():
+    state = patient_zero()
+    course = replace(
+        state.parameters.course, medication_day=(7.0, 8.0, 14.0), medication_log_jump=(0.1,) * 3
+    )
+    diary = replace(state.parameters.diary, dropout_day=8.0)
+    state = replace(state, parameters=replace(state.parameters, course=course, diary=diary))
+    whole = advance(state, GENTLE, 21)
+    assert [e.time_day for e in of_kind(whole, Kind.MEDICATION_CHANGE)] == [7, 8, 14]
+    assert [e.time_day for e in of_kind(whole, Kind.DROP_OUT)] == [8]
+    for first in (1, 7, 8, 14, 20):
+        half = advance(state, GENTLE, first)
+        assert life([half, advance(half.state, GENTLE, 21 - first)]) == life([whole])
+
+
+def test_arms_share_the_type_and_the_telling_of_a_side_effect():
+    n_shared = 0
+    for patient in range(40):
+        state = intolerant(patient_zero(patient=patient))
+        diary = replace(state.parameters.diary, reporting_probability=0.5)
+        state = replace(state, parameters=replace(state.parameters, diary=diary))
+        less, more = (
+            advance(state, replace(GENTLE, amplitude_ua=amplitude_ua), 1)
+            for amplitude_ua in (2500, 4000)
+        )
+        for milder, worse in zip(
+            of_kind(less, Kind.ADVERSE_EVENT), of_kind(more, Kind.ADVERSE_EVENT), strict=False
+        ):
+            assert milder.time_day == worse.time_day
+            assert milder.side_effect == worse.side_effect
+            assert milder.is_written <= worse.is_written
+            n_shared += milder.grade < worse.grade
+    assert n_shared > 3
+
+
 def test_ramps_and_new_batteries_are_events_too():
     state = patient_zero()
     outcome = advance(state, GENTLE, 3000)

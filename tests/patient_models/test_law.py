@@ -102,6 +102,50 @@ def test_expectation_builds_up_and_surgery_fades():
     assert (Course(placebo=-0.2, implant=-0.5).log_effect([0.0, 99.0]) == 0).all()
 
 
+def test_medication_multiplies_the_rate_from_its_midnight_on():
+    course = Course(
+        placebo=-0.2,
+        implant=-0.5,
+        expectation_day=5,
+        implant_day=5,
+        medication_day=(10.0, 30.0),
+        medication_log_jump=(-0.4, 0.1),
+    )
+    without = replace(course, medication_day=(), medication_log_jump=())
+    times = [4.0, 9.5, 10.0, 10.5, 29.5, 30.5, 1e6]
+    found = course.log_effect(times) - without.log_effect(times)
+    np.testing.assert_allclose(found, [0, 0, -0.4, -0.4, -0.4, -0.3, -0.3], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("days", "jumps"), [((3.0,), ()), ((5.0, 3.0), (0.1, 0.1)), ((3.0,), (float("nan"),))]
+)
+def test_medication_changes_are_in_order_and_each_does_something(days, jumps):
+    with pytest.raises(ValueError, match="medication_"):
+        Course(placebo=0, implant=0, medication_day=days, medication_log_jump=jumps)
+
+
+@given(st.floats(0, 0.9), st.floats(0.05, 1))
+def test_chains_are_as_long_as_their_links_make_them(probability, rescue_factor):
+    law = replace(STEADY, chain_probability=probability, rescue_factor=rescue_factor)
+    # The chance that a chain has another link: p, p, then p q from the third seizure on.
+    link = np.full(2000, probability * rescue_factor)
+    link[:2] = probability
+    expected = 1 + np.cumprod(link).sum()
+    assert law.seizures_per_chain == pytest.approx(expected, rel=1e-9)
+    assert law.parents_per_day * expected == pytest.approx(law.base_rate_per_day, rel=1e-9)
+
+
+def test_a_worse_side_effect_is_told_of_more_surely():
+    habits = DiaryHabits(
+        writing_probability=1, missing_probability=0, reporting_probability=np.array([0.0, 0.4, 1])
+    )
+    by_grade = habits.reporting_by_grade
+    np.testing.assert_allclose(by_grade[1], [0, 0.4, 0.64, 1, 1])
+    assert (np.diff(by_grade, axis=1) >= 0).all()
+    assert (by_grade[:, 3:] == 1).all()
+
+
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), np.array([1.0, -1.0])])
 def test_a_rate_is_positive_and_finite(value):
     with pytest.raises(ValueError, match="base_rate_per_day"):
@@ -116,7 +160,13 @@ def test_a_probability_lies_between_0_and_1(value):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("fast_log_sd", -1), ("slow_log_sd", float("nan")), ("chain_probability", 1.0)],
+    [
+        ("fast_log_sd", -1),
+        ("slow_log_sd", float("nan")),
+        ("chain_probability", 1.0),
+        ("rescue_factor", 0.0),
+        ("rescue_factor", 1.1),
+    ],
 )
 def test_an_impossible_background_is_named(name, value):
     with pytest.raises(ValueError, match=f"{name} = "):

@@ -44,6 +44,19 @@ def test_chains_are_geometric(mark, probability):
         assert mark <= probability**length * (1 + 1e-9)
 
 
+@given(st.floats(0.05, 0.65), st.floats(0.1, 1))
+def test_rescue_makes_later_links_less_probable_and_no_chain_longer(probability, rescue_factor):
+    law = replace(STEADY, chain_probability=probability, rescue_factor=rescue_factor)
+    mark = (np.arange(20_000) + 0.5) / 20_000
+    lengths = chain_lengths(mark, probability, float(law.chain_shortening))
+    usual = chain_lengths(mark, probability)
+    assert (lengths <= usual).all()
+    np.testing.assert_array_equal(lengths[usual < 2], usual[usual < 2])
+    for n in (1, 2, 3, 4):
+        chance = probability ** min(n, 2) * (probability * rescue_factor) ** max(n - 2, 0)
+        assert abs((lengths >= n).mean() - chance) <= 1 / 20_000  # marks lie on a regular grid
+
+
 def test_nobody_follows_where_there_are_no_chains():
     assert chain_lengths(np.array([0.001, 0.999]), 0.0).tolist() == [0, 0]
 

@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patient_models import Enrolment, thall_vail
-from patient_models.distributions import Beta, LogitNormal, LogNormal, Mixture, Normal, Uniform
-from patient_models.population import DRUG_RESISTANT, SITE_TRAITS, Trait, draw
+from patient_models.distributions import (
+    Beta,
+    Exponential,
+    LogitNormal,
+    LogNormal,
+    Mixture,
+    Normal,
+    Uniform,
+)
+from patient_models.population import DRUG_RESISTANT, SITE_TRAITS, Trait, draw, draw_columns
 from tests.patient_models.strategies import seeds
 
 PEOPLE = draw(DRUG_RESISTANT, 1, range(2000), 4)
@@ -105,6 +113,38 @@ def test_a_target_decides_where_and_how_strongly_stimulation_acts():
         Enrolment(target="moon")
 
 
+def test_the_open_label_brings_medication_changes_and_drop_out():
+    n, from_day = 4000, 196
+    open_label = Enrolment(medication_from_day=from_day, attrition_from_day=from_day)
+    people = draw_columns(DRUG_RESISTANT, 1, range(n), 1, open_label)
+    waits = np.diff(people.course.medication_day, prepend=from_day, axis=1)
+    assert waits.min() >= 0
+    assert (waits[:, 0] >= 1).all()
+    # The mean of whole midnights is half a day beyond that of an exponential wait, once a patient.
+    mean = 365 / 0.35
+    assert waits.mean() == pytest.approx(mean, abs=4 * mean / np.sqrt(waits.size) + 0.5)
+    jumps = people.course.medication_log_jump
+    assert jumps.mean() == pytest.approx(-0.05, abs=4 * 0.25 / np.sqrt(jumps.size))
+    assert jumps.std() == pytest.approx(0.25, abs=4 * 0.25 / np.sqrt(2 * jumps.size))
+    for years in (1, 5):
+        left = (people.diary.dropout_day <= from_day + 365 * years).mean()
+        expected = 1 - np.exp(-0.05 * years)
+        assert left == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / n))
+    blinded = draw(DRUG_RESISTANT, 1, [3], 1)[0]
+    assert blinded.course.medication_day == ()
+    assert blinded.diary.dropout_day is None
+
+
+def test_rescue_habits_and_reporting_differ_between_people():
+    has_rescue = np.mean([p.background.rescue_factor < 1 for p in PEOPLE])
+    assert has_rescue == pytest.approx(0.30, abs=4 * np.sqrt(0.3 * 0.7 / 2000))
+    for values, mean, sd in (
+        ([p.tolerance.adaptation_share for p in PEOPLE], 0.25, np.sqrt(0.25 * 0.75 / 9)),
+        ([p.diary.reporting_probability for p in PEOPLE], 0.5, np.sqrt(0.25 / 5)),
+    ):
+        assert np.mean(values) == pytest.approx(mean, abs=4 * sd / np.sqrt(2000))
+
+
 def test_resampled_patients_write_what_the_real_ones_wrote():
     trial = thall_vail()
     people = draw(DRUG_RESISTANT, 1, range(500), 4, Enrolment(written_rate_per_day=trial))
@@ -124,6 +164,7 @@ def test_resampled_patients_write_what_the_real_ones_wrote():
         LogNormal(median=5, log_sd=0.5, lowest=1, highest=20),
         Beta(a=1.3, b=1.5, lowest=0.1, highest=1),
         Normal(mean=-0.4, sd=0.2),
+        Exponential(mean=1000),
         LogitNormal(median=0.3, logit_sd=0.65, highest=0.75),
         Mixture(
             groups=(
@@ -152,6 +193,7 @@ def test_a_mixture_has_its_shares():
         (lambda: LogNormal(median=0.5, log_sd=1, lowest=1, highest=2), "median = 0.5"),
         (lambda: LogNormal(median=1, log_sd=-1, lowest=1, highest=2), "log_sd = -1"),
         (lambda: Normal(mean=0, sd=-1), "sd = -1"),
+        (lambda: Exponential(mean=0), "mean = 0"),
         (lambda: LogitNormal(median=0.9, logit_sd=1, highest=0.8), "median = 0.9"),
         (lambda: Beta(a=0, b=1, lowest=0, highest=1), "a = 0"),
         (lambda: Mixture(groups=(), shares=(1.0,)), "shares"),

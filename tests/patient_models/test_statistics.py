@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, wrapcauchy
 
-from patient_models import Kind
+from patient_models import TARGETS, Kind
 from patient_models.event_engine import advance
 from patient_models.law import (
     DRIFT_DAYS,
@@ -29,7 +29,8 @@ from patient_models.law import (
 )
 from patient_models.luck import wandering_of_block
 from patient_models.response import steady_of
-from protocols import OFF
+from patient_models.side_effects import ADAPTATION_DAYS, load_of
+from protocols import OFF, SEVERE_GRADE
 from tests.patient_models.strategies import CLINICAL, DEVICE, GENTLE, STEADY, patient_zero
 
 N_DAYS = 126
@@ -83,7 +84,8 @@ def left_by_remission(n_days):
 
 
 def test_the_mean_rate_is_the_base_rate():
-    for changes in ({}, {"slow_log_sd": 0.6}, {"chain_probability": 0.5}):
+    rescued = {"chain_probability": 0.6, "rescue_factor": 0.3}
+    for changes in ({}, {"slow_log_sd": 0.6}, {"chain_probability": 0.5}, rescued):
         counts = daily_counts(patients(500, **changes), OFF, N_DAYS)
         assert agrees(counts.mean(axis=1), RATE * left_by_remission(N_DAYS))
 
@@ -133,6 +135,120 @@ def test_chains_have_their_length_and_their_delays():
     # Delays are exponential with a mean of 6 hours, less a few that are longer than 2.5 days.
     assert np.median(gaps) == pytest.approx(0.25 * np.log(2), rel=0.15)
     assert 0.55 < np.mean(np.array(gaps) <= 0.25) < 0.70  # 63 % within 6 hours
+
+
+def test_rescue_shortens_chains_after_their_third_seizure():
+    # Chains come every 250 days, and are told apart by a gap of 2.5 days or more, ten mean delays:
+    # one in a hundred runs into the next, more in those above their mean, hence 0.03 more.
+    probability, factor = 0.6, 0.3
+    rate = 0.004 * (1 + probability + probability**2 / (1 - probability * factor))
+    lengths = []
+    for state in patients(
+        800,
+        base_rate_per_day=rate,
+        fast_log_sd=0.0,
+        chain_probability=probability,
+        rescue_factor=factor,
+    ):
+        times = seizure_times(state, OFF, 2 * N_DAYS)
+        if len(times):
+            starts = np.flatnonzero(np.append(True, np.diff(times) > 2.5))
+            lengths.extend(np.diff(np.append(starts, len(times))))
+    lengths = np.array(lengths)
+    for n, link in ((1, probability), (2, probability), (3, factor * probability)):
+        reached = lengths[lengths >= n]
+        error = np.sqrt(link * (1 - link) / len(reached))
+        assert (reached > n).mean() == pytest.approx(link, abs=4 * error + 0.03)
+
+
+def test_medication_changes_the_rate_from_its_midnight_on():
+    course = Course(
+        placebo=0, implant=0, medication_day=(28.0, 56.0), medication_log_jump=(-0.5, 0.8)
+    )
+    counts = daily_counts(patients(600, course=course), OFF, 84)
+    for first, log_effect in ((0, 0), (28, -0.5), (56, 0.3)):
+        found = counts[:, first : first + 28].mean(axis=1)
+        assert agrees(found, RATE * np.exp(log_effect) * left_by_remission(84))
+    events = advance(patients(1, course=course)[0], OFF, 84).events
+    changes = [event.time_day for event in events if event.kind is Kind.MEDICATION_CHANGE]
+    assert changes == [28, 56]
+
+
+def with_habits(state, *, share=0.0, **habits):
+    """A patient with a tolerance of 2 mA, used to a share of a load, with these diary habits."""
+    parameters = state.parameters
+    tolerance = replace(parameters.tolerance, site_ua=(2000.0,) * 4, adaptation_share=share)
+    diary = replace(parameters.diary, **habits)
+    return replace(state, parameters=replace(parameters, tolerance=tolerance, diary=diary))
+
+
+def felt(states, days):
+    """Side effects of patients at a gentle setting, who go on after a severe one."""
+    events = []
+    for state in states:
+        stop = state.day + days
+        while state.day < stop:
+            outcome = advance(state, GENTLE, stop - state.day)
+            state = outcome.state
+            events += [event for event in outcome.events if event.kind is Kind.ADVERSE_EVENT]
+    return events
+
+
+def test_side_effects_become_rarer_as_a_load_becomes_a_habit():
+    n, days, share = 400, 120, 0.2
+    states = [with_habits(state, share=share) for state in patients(n)]
+    day = np.array([int(event.time_day) for event in felt(states, days)])
+    tolerance = states[0].parameters.tolerance
+    load = load_of(tolerance, GENTLE)
+    habit = load * -np.expm1(-(np.arange(days) + 0.5) / ADAPTATION_DAYS)
+    mild = tolerance.grade_probabilities(tolerance.felt_load(load, habit))[:, 0]
+    assert mild[-1] < 0.5 * mild[0]
+    for first in range(0, days, 30):
+        expected = mild[first : first + 30].sum()
+        found = ((day >= first) & (day < first + 30)).sum() / n
+        assert found == pytest.approx(expected, abs=4 * np.sqrt(expected / n))
+
+
+def test_side_effects_are_of_their_types_and_told_of_by_their_grades():
+    states = [with_habits(state, reporting_probability=0.4) for state in patients(300)]
+    events = felt(states, 60)
+    for grade, expected in ((1, 0.4), (2, 0.64)):
+        told = [event.is_written for event in events if event.grade == grade]
+        error = np.sqrt(expected * (1 - expected) / len(told))
+        assert np.mean(told) == pytest.approx(expected, abs=4 * error)
+    severe = [event.is_written for event in events if event.grade >= SEVERE_GRADE]
+    assert len(severe) > 20
+    assert all(severe)
+    for each in TARGETS["focus"].side_effects:
+        found = np.mean([event.side_effect == each.name for event in events])
+        error = np.sqrt(each.share * (1 - each.share) / len(events))
+        assert found == pytest.approx(each.share, abs=4 * error)
+
+
+def test_after_drop_out_nothing_is_recorded_but_the_clinic_hears_of_the_worst():
+    days, dropout_day = 90, 30.0
+    worst = []
+    for state in patients(60):
+        state = with_habits(state, dropout_day=dropout_day)
+        outcomes = []
+        while state.day < days:
+            outcomes.append(advance(state, GENTLE, days - state.day))
+            state = outcomes[-1].state
+        events = [event for outcome in outcomes for event in outcome.events]
+        entries = [event.time_day for event in events if event.kind is Kind.DIARY_ENTRY]
+        assert entries == list(range(1, 31))
+        assert [event.time_day for event in events if event.kind is Kind.DROP_OUT] == [dropout_day]
+        later = [event for event in events if event.time_day > dropout_day]
+        assert any(event.kind is Kind.SEIZURE for event in later)  # life goes on
+        assert not any(event.is_written for event in later if event.kind is Kind.SEIZURE)
+        for event in later:
+            if event.kind is Kind.ADVERSE_EVENT:
+                assert event.is_written == (event.grade >= SEVERE_GRADE)
+                worst.append(event.grade)
+        for outcome in outcomes:  # an early end is always explained
+            if outcome.state.day < days:
+                assert outcome.observation.worst_grade >= SEVERE_GRADE
+    assert max(worst) >= SEVERE_GRADE > min(worst)
 
 
 def test_seizures_follow_the_circadian_cycle():

@@ -31,6 +31,9 @@ def from_times(lives, n_days):
     return from_counts(counts, row=row, time_day=time_day)
 
 
+SIDE_EFFECTS = ("voice alteration", "depression", "memory impairment")
+
+
 class PoissonCohorts:
     """Log-normal rates with a median of 2.7 per 30 days; treatment removes 40 %, sham nothing."""
 
@@ -71,4 +74,5 @@ class PoissonCohorts:
             blinded_start_day=start,
             blinded_end_day=end,
             year_end_days=tuple(112 + 365 * year for year in range(1, years + 1)),
+            reporters={name: rng.random(n) < 0.1 * arm for name in SIDE_EFFECTS},
         )

@@ -70,8 +70,8 @@ def test_a_planted_multidien_cycle_is_found_at_its_period(period) -> None:
     cycles = rhythms.multidien_cycles(lives, N_DAYS, rng)
     assert cycles.is_significant.mean() >= 0.9
     found = cycles.period_days[cycles.is_significant]
-    # A year resolves a period to about period / 365 of itself, a step of the grid is 4 %.
-    near = np.abs(found / period - 1) < 0.04 + period / N_DAYS
+    # A year resolves a frequency to about one cycle a year, and a step of the grid is half of it.
+    near = np.abs(1 / found - 1 / period) < 1.5 / N_DAYS
     assert near.mean() >= 0.9
 
 
