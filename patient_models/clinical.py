@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from patient_models import event_engine, population
+from patient_models import event_engine
 from patient_models.arrays import Booleans, Floats
 from patient_models.device_check import Device
 from patient_models.doses import Doses, doses_of
 from patient_models.enrolment import Enrolment
-from patient_models.law import Carried
+from patient_models.law import Carried, Parameters
 from patient_models.model import DeviceState, Outcome, State
-from patient_models.population import DRUG_RESISTANT, Population
+from patient_models.population import DRUG_RESISTANT, Population, draw_columns, row_of
 from protocols import OFF, Setting
 
 
@@ -19,6 +19,25 @@ from protocols import OFF, Setting
 def doses_of_list(settings: tuple[Setting, ...]) -> Doses:
     """These settings as columns, kept, since one list is asked for every patient of a trial."""
     return doses_of(settings)
+
+
+def states_of(
+    columns: Parameters, *, device: Device, seed: int, patients: Sequence[int]
+) -> tuple[State, ...]:
+    """These patients on day 0, each out of their row of columns of parameters."""
+    return tuple(
+        State(
+            patient=patient,
+            seed=seed,
+            parameters=row_of(columns, row),
+            day=0,
+            carried=Carried(),
+            pending=(),
+            setting=OFF,
+            device=DeviceState(device=device),
+        )
+        for row, patient in enumerate(patients)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +57,21 @@ class Clinical:
         enrolment: Enrolment | None = None,
     ) -> tuple[State, ...]:
         """These patients on day 0 of a trial that enrols them so."""
-        drawn = population.draw(self.population, seed, patients, device.n_sites, enrolment)
-        return tuple(
-            State(
-                patient=patient,
-                seed=seed,
-                parameters=parameters,
-                day=0,
-                carried=Carried(),
-                pending=(),
-                setting=OFF,
-                device=DeviceState(device=device),
-            )
-            for patient, parameters in zip(patients, drawn, strict=True)
+        columns = self.draw_columns(
+            seed=seed, patients=patients, n_sites=device.n_sites, enrolment=enrolment
         )
+        return states_of(columns, device=device, seed=seed, patients=patients)
+
+    def draw_columns(
+        self,
+        *,
+        seed: int,
+        patients: Sequence[int],
+        n_sites: int,
+        enrolment: Enrolment | None = None,
+    ) -> Parameters:
+        """The hidden parameters of these patients as columns, for the cohort engine."""
+        return draw_columns(self.population, seed, patients, n_sites, enrolment)
 
     def advance(
         self, states: Sequence[State], settings: Sequence[Setting], days: int | Sequence[int]

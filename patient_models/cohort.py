@@ -90,14 +90,20 @@ class Cohort:
         compute: str = "cpu",
     ) -> Self:
         """These patients on day 0: the same people as `population.draw` gives."""
+        columns = draw_columns(population, seed, patients, n_sites, enrolment)
+        return cls.begin(columns, seed=seed, patients=patients, compute=compute)
+
+    @classmethod
+    def begin(
+        cls, parameters: Parameters, *, seed: int, patients: Sequence[int], compute: str = "cpu"
+    ) -> Self:
+        """Patients of any family on day 0, given the columns of parameters that it drew."""
         index = np.array(patients, dtype=np.int64)
-        if not len(index):
-            raise ValueError("patients = (): one or more were expected")
         none = np.zeros(len(index))
         return cls(
             seed=seed,
             patients=index,
-            parameters=draw_columns(population, seed, patients, n_sites, enrolment),
+            parameters=parameters,
             day=0,
             carried=Carried(high=none, low=none, progress=none, habituated=none),
             wandering=Wandering.begin(seed, index),

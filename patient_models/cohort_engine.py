@@ -58,6 +58,7 @@ CHUNK_PARENTS = {"cpu": 1 << 19, "cuda": 1 << 24}
 DELAY_STEPS_PER_DAY = 2.0**48
 """Delays within chains are summed in whole steps, so that sums of other chains cancel exactly."""
 
+NO_SEIZURES = np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_)
 LARGEST_FACTOR = exp(MAXIMAL_LOG_HARM)
 LINKS_PER_PARENT = 64
 
@@ -96,14 +97,14 @@ def advance(
         if with_times:
             happened.append(in_order(window.rows, window.happened))
     if with_times:
-        row, time_day, is_written = joined(happened)
+        row, time_day, is_written = joined(happened) if happened else NO_SEIZURES
         lives = replace(lives, row=row, time_day=time_day, is_written=is_written)
     later = replace(
         cohort,
         day=cohort.day + days,
         carried=carried_after(cohort.carried, steady, load, response, days),
-        wandering=Wandering(*joined(wandering)),
-        pending=Pending(*joined(pending)),
+        wandering=Wandering(*joined(wandering)) if wandering else cohort.wandering,
+        pending=Pending(*joined(pending)) if pending else cohort.pending,
     )
     return later, lives
 

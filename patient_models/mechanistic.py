@@ -15,18 +15,19 @@ from importlib.resources import files
 from io import StringIO
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
 from patient_models.arrays import Booleans, Floats, Number
 from patient_models.bistable import AMPLITUDES, FREQUENCIES_HZ, MASSES
-from patient_models.clinical import Clinical
+from patient_models.clinical import Clinical, states_of
 from patient_models.device_check import Device
 from patient_models.distributions import Distribution, LogNormal, Uniform
 from patient_models.doses import Doses
 from patient_models.enrolment import Enrolment
+from patient_models.law import Parameters
 from patient_models.model import Outcome, State
-from patient_models.population import SITE_BITS
-from patient_models.randomness import Purpose, uniforms
+from patient_models.population import luck
 from patient_models.ranges import check_range
 from patient_models.response import (
     MAXIMAL_LOG_HARM,
@@ -60,18 +61,18 @@ TRAITS: dict[MassTrait, Distribution] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MassResponse:
-    """One patient's response, read off the table of a mass.
+    """One patient's response, or that of each row of columns, read off the table of a mass.
 
     `site_coupling` is the share of the current that reaches the mass from each site,
     `recruitment_ua` the equivalent amplitude that counts as 1 in the table, `leak_scale` stretches
     its frequencies, and `reach` is the share of seizures that begin in the mass.
     """
 
-    mass: str
-    site_coupling: tuple[float, ...]
-    recruitment_ua: float
-    leak_scale: float
-    reach: float
+    mass: str | NDArray[np.str_]
+    site_coupling: tuple[float, ...] | Floats
+    recruitment_ua: Number
+    leak_scale: Number
+    reach: Number
     chronaxie_us: Number
     wash_in_days: Number
     carry_over_days: Number
@@ -79,8 +80,9 @@ class MassResponse:
     sensitivity: Number
 
     def __post_init__(self) -> None:
-        if self.mass not in MASSES:
-            raise ValueError(f"mass = {self.mass!r}: one of {', '.join(MASSES)} was expected")
+        for mass in np.unique(self.mass).tolist():
+            if mass not in MASSES:
+                raise ValueError(f"mass = {mass!r}: one of {', '.join(MASSES)} was expected")
         check_range("recruitment_ua", self.recruitment_ua, above=0)
         check_range("leak_scale", self.leak_scale, above=0)
         check_range("reach", self.reach, lowest=0, highest=1)
@@ -106,15 +108,19 @@ class MassResponse:
         )
 
 
-def log_rate_ratio(mass: str, amplitude: Floats, frequency_hz: Floats) -> Floats:
-    """The table of a mass, linear between its entries, and level beyond its edges."""
+def log_rate_ratio(mass: str | NDArray[np.str_], amplitude: Floats, frequency_hz: Floats) -> Floats:
+    """The table of a mass, or of each row's, linear between its entries, level beyond its edges."""
     points = np.column_stack(
         (
             np.clip(amplitude, AMPLITUDES[0], AMPLITUDES[-1]),
             np.log(np.clip(frequency_hz, FREQUENCIES_HZ[0], FREQUENCIES_HZ[-1])),
         )
     )
-    ratios: Floats = tables()[mass](points)
+    if isinstance(mass, str):
+        return np.asarray(tables()[mass](points))
+    ratios = np.zeros(len(points))
+    for name in np.unique(mass).tolist():
+        ratios[mass == name] = tables()[name](points[mass == name])
     return ratios
 
 
@@ -150,8 +156,24 @@ class Mechanistic:
         enrolment: Enrolment | None = None,
     ) -> tuple[State, ...]:
         """These patients on day 0 of a trial that enrols them so."""
-        drawn = self.clinical.draw(device=device, seed=seed, patients=patients, enrolment=enrolment)
-        return tuple(with_mass(state, device.n_sites) for state in drawn)
+        columns = self.draw_columns(
+            seed=seed, patients=patients, n_sites=device.n_sites, enrolment=enrolment
+        )
+        return states_of(columns, device=device, seed=seed, patients=patients)
+
+    def draw_columns(
+        self,
+        *,
+        seed: int,
+        patients: Sequence[int],
+        n_sites: int,
+        enrolment: Enrolment | None = None,
+    ) -> Parameters:
+        """The hidden parameters of these patients as columns, for the cohort engine."""
+        columns = self.clinical.draw_columns(
+            seed=seed, patients=patients, n_sites=n_sites, enrolment=enrolment
+        )
+        return with_masses(columns, seed, patients, n_sites)
 
     def advance(
         self, states: Sequence[State], settings: Sequence[Setting], days: int | Sequence[int]
@@ -172,29 +194,31 @@ class Mechanistic:
         return self.clinical.is_unsafe(state, settings)
 
 
-def with_mass(state: State, n_sites: int) -> State:
-    """The same patient with the response of a mass of their own."""
+def with_masses(
+    columns: Parameters, seed: int, patients: Sequence[int], n_sites: int
+) -> Parameters:
+    """The same patients, each with the response of a mass of their own."""
 
-    def luck(trait: MassTrait, n_draws: int = 1) -> Floats:
-        draws = (int(trait) << SITE_BITS) + np.arange(n_draws)
-        return uniforms(state.seed, state.patient, 0, Purpose.TRAITS, draws)
+    def value(trait: MassTrait) -> Floats:
+        return TRAITS[trait].quantile(luck(seed, patients, trait, 1)[:, 0])
 
-    def value(trait: MassTrait) -> float:
-        return float(TRAITS[trait].quantile(luck(trait))[0])
+    def choice(trait: MassTrait, n: int) -> NDArray[np.int64]:
+        return (luck(seed, patients, trait, 1)[:, 0] * n).astype(np.int64)
 
-    coupling = TRAITS[MassTrait.SITE_COUPLING].quantile(luck(MassTrait.SITE_COUPLING, n_sites))
-    coupling[int(luck(MassTrait.BEST_SITE)[0] * n_sites)] = 1.0
-    before = state.parameters.response
+    draws = luck(seed, patients, MassTrait.SITE_COUPLING, n_sites)
+    coupling = TRAITS[MassTrait.SITE_COUPLING].quantile(draws)
+    coupling[np.arange(len(coupling)), choice(MassTrait.BEST_SITE, n_sites)] = 1.0
+    before = columns.response
     response = MassResponse(
-        mass=list(MASSES)[int(luck(MassTrait.MASS)[0] * len(MASSES))],
-        site_coupling=tuple(coupling.tolist()),
+        mass=np.array(list(MASSES))[choice(MassTrait.MASS, len(MASSES))],
+        site_coupling=coupling,
         recruitment_ua=value(MassTrait.RECRUITMENT_UA),
         leak_scale=value(MassTrait.LEAK_SCALE),
         reach=value(MassTrait.REACH),
-        chronaxie_us=state.parameters.tolerance.chronaxie_us,
+        chronaxie_us=columns.tolerance.chronaxie_us,
         wash_in_days=before.wash_in_days,
         carry_over_days=before.carry_over_days,
         progression=before.progression,
         sensitivity=before.sensitivity,
     )
-    return replace(state, parameters=replace(state.parameters, response=response))
+    return replace(columns, response=response)

@@ -406,7 +406,7 @@ def midnights(from_day: int | None, wait_days: Floats) -> Floats | None:
 def row_of(columns: Any, row: int) -> Any:
     """One row of columns of parameters, as plain numbers and tuples."""
     if isinstance(columns, np.ndarray):
-        return float(columns[row]) if columns.ndim == 1 else tuple(columns[row].tolist())
+        return columns[row].item() if columns.ndim == 1 else tuple(columns[row].tolist())
     if not is_dataclass(columns) or isinstance(columns, type):
         return columns
     parts = {each.name: row_of(getattr(columns, each.name), row) for each in fields(columns)}

@@ -119,7 +119,7 @@ class Response:
     sensitivity: Number
 
     def __post_init__(self) -> None:
-        if not len(self.site_efficacy):
+        if not np.shape(self.site_efficacy)[-1]:
             raise ValueError("site_efficacy = (): one or more sites were expected")
         check_range("site_efficacy", np.asarray(self.site_efficacy))
         for name in POSITIVE:

@@ -52,7 +52,7 @@ class Tolerance:
     target: str = "focus"
 
     def __post_init__(self) -> None:
-        if not len(self.site_ua):
+        if not np.shape(self.site_ua)[-1]:
             raise ValueError("site_ua = (): one or more sites were expected")
         check_range("site_ua", np.asarray(self.site_ua), above=0)
         check_range("chronaxie_us", self.chronaxie_us, above=0)

@@ -5,7 +5,7 @@ Every setting is one of a shipped design, and a design's list holds what the gat
 unchanged, nothing else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +15,11 @@ from neurostim.plan import Plan, make_plan
 from neurostim.validation.cohorts import TrialDiaries, TrialName
 from neurostim.validation.diaries import MONTH_DAYS, Booleans, Counts, Diaries
 from neurostim.validation.samples import YEAR_DAYS
-from patient_models import MODELS, TARGETS, Enrolment
-from patient_models.clinical import Clinical
+from patient_models import MODELS, TARGETS, Clinical, Enrolment, Mechanistic
 from patient_models.cohort import Cohort, Lives
 from patient_models.cohort_engine import advance
 from patient_models.distributions import Distribution, LogNormal
-from patient_models.population import COMMUNITY_RATE, Population
+from patient_models.population import COMMUNITY_RATE
 from patient_models.targets import Target
 from protocols import OFF, InputError, Setting
 from protocols.design import load_design
@@ -29,13 +28,14 @@ BLINDED_DAYS = 84
 """All four trials judge three blinded months; RNS has a month of setting up before them."""
 
 SCREENED_AT_A_TIME = 2048
+FAMILIES = (Clinical, Mechanistic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedCohorts:
-    """Diaries of the clinical family's people."""
+    """Diaries of a family's people."""
 
-    population: Population
+    family: Clinical | Mechanistic
 
     def community(
         self,
@@ -56,9 +56,7 @@ class SimulatedCohorts:
             written_rate_per_day=rates,
             expectation_day=None if expectation_day is None else int(expectation_day),
         )
-        cohort = Cohort.enrol(
-            self.population, seed=seed, patients=range(n), n_sites=1, enrolment=enrolment
-        )
+        cohort = self._enrol(seed, range(n), 1, enrolment)
         return diaries_of([advance(cohort, OFF, days, with_times=with_times)[1]])
 
     def trial(
@@ -69,7 +67,7 @@ class SimulatedCohorts:
         plan = make_plan(load_design(name, {"population.n_patients": 1}), seed=seed, compute="cpu")
         schedule, n = design.schedule, design.population.n_patients * n_replicates
         enrolled = np.fromiter(self._eligible(plan), dtype=np.int64, count=n)
-        cohort = self._enrol(plan, enrolled)
+        cohort = self._enrolled(plan, enrolled)
         arm = 1 - np.arange(n) % 2
         control, active = settings_of(plan)
         late = control if schedule.open_label_arm == design.analysis.reference else active
@@ -98,14 +96,16 @@ class SimulatedCohorts:
             reporters=reporters_of(lives[1], TARGETS[plan.enrolment.target]),
         )
 
-    def _enrol(self, plan: Plan, patients: Counts) -> Cohort:
-        return Cohort.enrol(
-            self.population,
-            seed=plan.seed,
-            patients=patients.tolist(),
-            n_sites=plan.device.n_sites,
-            enrolment=plan.enrolment,
+    def _enrol(
+        self, seed: int, patients: Sequence[int], n_sites: int, enrolment: Enrolment
+    ) -> Cohort:
+        columns = self.family.draw_columns(
+            seed=seed, patients=patients, n_sites=n_sites, enrolment=enrolment
         )
+        return Cohort.begin(columns, seed=seed, patients=patients)
+
+    def _enrolled(self, plan: Plan, patients: Counts) -> Cohort:
+        return self._enrol(plan.seed, patients.tolist(), plan.device.n_sites, plan.enrolment)
 
     def _eligible(self, plan: Plan) -> Iterator[int]:
         """Screen people in order of their index; yields the eligible ones."""
@@ -113,7 +113,7 @@ class SimulatedCohorts:
         while True:
             people = np.arange(first, first + SCREENED_AT_A_TIME)
             days = plan.design.schedule.baseline_days
-            baseline = diaries_of([advance(self._enrol(plan, people), OFF, days)[1]])
+            baseline = diaries_of([advance(self._enrolled(plan, people), OFF, days)[1]])
             per_28_days = np.nan_to_num(28 * baseline.rates())
             least = plan.design.population.least_per_28_days
             yield from people[per_28_days >= least].tolist()
@@ -155,9 +155,9 @@ def diaries_of(lives: list[Lives]) -> Diaries:
 
 
 def simulated_cohorts(family: str) -> SimulatedCohorts:
-    """The cohorts of a family of patients; raises `InputError` for one without a population."""
+    """The cohorts of a family of patients; raises `InputError` for one without columns."""
     model = MODELS.get(family)
-    if not isinstance(model, Clinical):
-        known = [name for name, each in MODELS.items() if isinstance(each, Clinical)]
+    if not isinstance(model, FAMILIES):
+        known = [name for name, each in MODELS.items() if isinstance(each, FAMILIES)]
         raise InputError(f"family = {family!r}: one of {', '.join(known)} was expected")
-    return SimulatedCohorts(population=model.population)
+    return SimulatedCohorts(family=model)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 from scipy.stats import ks_2samp
 
-from patient_models import TARGETS, Enrolment, Kind, Purpose, event_engine, luck
+from patient_models import MODELS, TARGETS, Enrolment, Kind, Purpose, event_engine, luck
 from patient_models.cohort import Cohort
 from patient_models.cohort_engine import Window, advance
 from patient_models.distributions import Exponential, LogNormal
@@ -334,6 +334,36 @@ def test_a_saved_cohort_goes_on_as_if_nothing_had_been(tmp_path):
                 )
 
 
+def test_nobody_lives_an_empty_life():
+    later, lives = advance(cohort_of([]), GENTLE, 5, with_times=True)
+    assert later.day == 5
+    assert lives.seizures.shape == lives.worst_grade.shape == (0, 5)
+    assert len(lives.time_day) == len(later.pending.row) == 0
+    assert len(advance(later, OFF, 2)[1].seizures) == 0
+
+
+@pytest.mark.parametrize("compute", DEVICES)
+def test_masses_live_alike_in_both_engines_and_survive_saving(compute, tmp_path):
+    family = MODELS["mechanistic"]
+    columns = family.draw_columns(
+        seed=SEED, patients=range(40), n_sites=DEVICE.n_sites, enrolment=COURSE
+    )
+    cohort = Cohort.begin(columns, seed=SEED, patients=range(40), compute=compute)
+    np.savez(tmp_path / "cohort.npz", **cohort.to_dict())
+    with np.load(tmp_path / "cohort.npz") as saved:
+        cohort = Cohort.from_dict(saved)
+    plan = ((OFF, 30), (STRONG, 90))
+    _, whole = lived(cohort, plan)
+    states = family.draw(device=DEVICE, seed=SEED, patients=range(40), enrolment=COURSE)
+    assert len({state.parameters.response.mass for state in states}) > 1
+    for row, state in enumerate(states):
+        _, life, _ = lived_alone(state, plan)
+        for name in DAILY:
+            np.testing.assert_array_equal(whole[name][row], life[name], err_msg=name)
+    _, usual = lived(cohort_of(range(40)), plan)
+    assert (whole["seizures"] != usual["seizures"]).any()  # a mass is another response
+
+
 def test_a_seed_of_64_bits_is_kept(tmp_path):
     cohort = cohort_of(range(2), seed=2**64 - 1)
     np.savez(tmp_path / "cohort.npz", **cohort.to_dict())
@@ -366,8 +396,6 @@ def test_what_is_asked_for_is_checked():
         advance(cohort, [OFF, GENTLE], 1)
     with pytest.raises(ValueError, match="compute = 'tpu'"):
         replace(cohort, compute="tpu")
-    with pytest.raises(ValueError, match="patients"):
-        cohort_of([])
     with pytest.raises(ValueError, match="patient = "):
         cohort_of([2**32])
 

@@ -54,6 +54,29 @@ def test_open_label_years_go_on_where_the_blinded_months_ended() -> None:
     np.testing.assert_array_equal(long.diaries.counts[:, :196], short.diaries.counts)
 
 
-def test_a_family_without_a_population_is_one_sentence() -> None:
-    with pytest.raises(InputError, match="family = 'mechanistic': one of clinical, null"):
-        simulated_cohorts("mechanistic")
+def test_each_trial_tells_who_told_of_what_and_who_left_and_only_after_the_blinded_phase() -> None:
+    trial = COHORTS.trial("vns-e05", n_replicates=1, seed=5, years=2)
+    told = trial.reporters["voice alteration"]
+    assert told[trial.arm == 1].mean() > told[trial.arm == 0].mean()
+    assert set(trial.reporters) == {"voice alteration", "paraesthesia", "cough", "dyspnoea"}
+    is_silent = ~trial.diaries.recorded[:, -84:].any(axis=1)
+    # 5 % a year from the end of the blinded phase on, to 84 days before the end.
+    expected = 1 - np.exp(-0.05 * (98 + 730 - 84 - 182) / 365)
+    n = len(is_silent)
+    assert is_silent.mean() == pytest.approx(expected, abs=4 * np.sqrt(expected / n))
+    assert trial.diaries.recorded[:, :182].any(axis=1).all()
+
+
+def test_all_families_have_cohorts_and_the_null_one_responds_to_nothing() -> None:
+    by_family = {}
+    for family in ("clinical", "mechanistic", "null"):
+        trial = simulated_cohorts(family).trial("sante", n_replicates=1, seed=5)
+        active = trial.arm == 1
+        by_family[family] = trial.diaries.counts[:, 112:][active].sum()
+    assert len(set(by_family.values())) == 3
+    assert by_family["null"] > by_family["clinical"]
+
+
+def test_a_family_that_is_none_is_one_sentence() -> None:
+    with pytest.raises(InputError, match="family = 'martian': one of clinical, mechanistic, null"):
+        simulated_cohorts("martian")
