@@ -33,8 +33,8 @@ class Observation:
     """One epoch as the diary and the device tell it.
 
     `n_seizures` counts the seizures written on the `days_recorded` days that have an entry, and is
-    None when there is none: a missing day is never a zero. `worst_grade` is 0 when side effects
-    were asked for and denied, None when nobody reported.
+    None when there is none: a missing day is never a zero. `worst_grade` is the worst that was told
+    of: 0 when side effects were asked for and denied, None when nobody reported.
     """
 
     start_day: int

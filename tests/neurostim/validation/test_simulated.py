@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from neurostim.plan import make_plan
 from neurostim.validation.simulated import simulated_cohorts
 from protocols import InputError
+from protocols.design import load_design
 
 COHORTS = simulated_cohorts("clinical")
 
@@ -44,6 +46,19 @@ def test_a_trial_is_that_of_its_design(name, n, blinded):
     least = {"sante": 6, "rns": 3, "vns-e03": 6, "vns-e05": 6}[name]
     assert (28 * trial.diaries.rates(0, 84) >= least).all()
     assert abs(trial.arm.mean() - 0.5) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "day"), [("sante", 196), ("rns", 224), ("vns-e03", 182), ("vns-e05", 182)]
+)
+def test_drugs_change_and_people_leave_from_the_end_of_the_blinded_phase_on(name, day) -> None:
+    plan = make_plan(load_design(name, {"population.n_patients": 1}), seed=1, compute="cpu")
+    assert plan.enrolment.medication_from_day == plan.enrolment.attrition_from_day == day
+    closed = {"schedule.open_label_days": 0, "schedule.open_label_arm": None}
+    plan = make_plan(
+        load_design(name, {"population.n_patients": 1} | closed), seed=1, compute="cpu"
+    )
+    assert plan.enrolment.medication_from_day is plan.enrolment.attrition_from_day is None
 
 
 def test_open_label_years_go_on_where_the_blinded_months_ended() -> None:
