@@ -106,6 +106,18 @@ class History:
         columns = {n: getattr(self, n)[index, :longest] for n in _FLAT_COLUMNS + _SETTING_ARRAYS}
         return replace(self, patients=self.patients[index], n_epochs=n_epochs, **columns)
 
+    def with_rows(self, index: Integers, other: Self) -> Self:
+        """The same history with the rows of another in place of those at these positions."""
+        longest = max(self.days.shape[1], other.days.shape[1])
+        columns = {}
+        for name in _FLAT_COLUMNS + _SETTING_ARRAYS:
+            column = _lengthened(getattr(self, name), longest)
+            column[index] = _lengthened(getattr(other, name), longest)
+            columns[name] = column
+        n_epochs = self.n_epochs.copy()
+        n_epochs[index] = other.n_epochs
+        return replace(self, n_epochs=n_epochs, **columns)
+
     def append(
         self,
         index: Integers,

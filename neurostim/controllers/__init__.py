@@ -17,7 +17,11 @@ CONTROLLERS: dict[str, str | type[Controller]] = {
     "titration": "neurostim.controllers.titration:Titration",
     "random": "neurostim.controllers.random:Random",
     "grid": "neurostim.controllers.grid:Grid",
+    "random-posterior": "neurostim.controllers.gp:RandomThenPosterior",
     "gp": "neurostim.controllers.gp:GaussianProcess",
+    "gp-safe": "neurostim.controllers.gp:SafeGaussianProcess",
+    "gp-drifting": "neurostim.controllers.gp:DriftingGaussianProcess",
+    "thompson": "neurostim.controllers.gp:Thompson",
 }
 """Classes, or where to import them from: what needs torch is imported when it is used."""
 

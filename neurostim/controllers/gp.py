@@ -1,49 +1,56 @@
-"""A Gaussian process on seizure counts with BoTorch's acquisition over the list of settings."""
+"""Gaussian processes on seizure counts, with an acquisition function over the list of settings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from botorch.acquisition.acquisition import AcquisitionFunction
-from botorch.acquisition.analytic import LogExpectedImprovement, UpperConfidenceBound
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
+from neurostim.controllers.acquisition import Acquisition, draws, scores
+from neurostim.controllers.beliefs import BOTHERSOME_GRADE, Beliefs, Tables, Told, tables_of
 from neurostim.controllers.controller import Context
 from neurostim.controllers.options import options
+from neurostim.controllers.random import draw_settings
 from neurostim.encoding import Encoding
-from neurostim.history import History, setting_row
-from neurostim.surrogate import Counts, EffectKernel, EffectModel, Particles, mixing
-from protocols import OFF, Setting
+from neurostim.history import TREATMENT, History
+from neurostim.surrogate import Belief, ListModel, refit
+from neurostim.surrogate.generic import AMPLITUDE, device_prior, side_effect_prior
+from neurostim.surrogate.readout import is_supported, log_hazard, smoothed
+from protocols import Setting
 
 SCORE_DECIMALS = 6
 """Scores are rounded and ties fall to the lower index, so that a choice does not flip with the
 batch."""
 
-BOTHERSOME_GRADE = 2
+Booleans = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Tables:
-    """What is the same for every patient of an arm."""
+class Known:
+    """What a Gaussian process controller carries from visit to visit."""
 
-    candidates: tuple[Setting, ...]  # M
-    rows: NDArray[np.int64]  # M 7
-    encoding: Encoding
-    kernel: EffectKernel
-    device: torch.device
+    beliefs: Beliefs
+    seed: int
+
+    @property
+    def tables(self) -> Tables:
+        """What is the same for every patient."""
+        return self.beliefs.tables
 
 
 @options
 class GaussianProcess:
-    """Learns each patient's rate ratio to off, and proposes where it expects most.
+    """Learns each patient's rate ratio to off, and proposes what an acquisition rates best.
 
-    Improvement is counted from the lowest posterior mean among the settings already tried, not from
-    the luckiest epoch. Settings at a site at or above an amplitude that bothered this patient (side
-    effect of grade 2 or more) are left out.
+    A setting stays for at least `dwell_epochs`, and an amplitude rises by at most
+    `largest_rise_ua` at a visit. With `is_limited`, settings at which a bothersome side effect may
+    come on more than `unsafe_probability` of days, by an upper bound at `limit_beta`, are left
+    out; without, those at a site at or above an amplitude that bothered this patient.
+    `perturbed_ticks` asks for settings that stay good when the amplitude is off by so many steps
+    of the list.
     """
 
     summary: ClassVar[str] = (
@@ -51,81 +58,185 @@ class GaussianProcess:
         "setting."
     )
 
-    acquisition: Literal["log_expected_improvement", "lower_confidence_bound"] = (
-        "log_expected_improvement"
-    )
-    beta: Annotated[float, Field(gt=0)] = 1.0
+    acquisition: Acquisition = "upper_confidence_bound"
+    beta: Annotated[float, Field(gt=0)] = 2.5
     wash_in_days: Annotated[float, Field(ge=0)] = 18.0
-    site_correlation: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    keeps_per_week: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0,)
+    cycle_days: tuple[float, ...] = ()
+    dwell_epochs: Annotated[int, Field(ge=1)] = 1
+    largest_rise_ua: Annotated[int, Field(ge=1)] | None = None
+    is_limited: bool = False
+    limit_beta: Annotated[float, Field(ge=0)] = 2.0
+    unsafe_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    perturbed_ticks: Annotated[int, Field(ge=0)] = 0
 
-    def init(self, context: Context) -> Tables:
-        """The encoded list and the kernel, on the device that computes."""
-        device = torch.device(context.compute)
-        kernel = EffectKernel(Particles.generic(), self.site_correlation)
-        return Tables(
-            candidates=context.candidates,
-            rows=np.array([setting_row(setting) for setting in context.candidates]),
-            encoding=Encoding.of(context.candidates),
-            kernel=kernel.to(device),
-            device=device,
+    def init(self, context: Context) -> Known:
+        """The encoded list and the priors, on the device that computes."""
+        encoding = Encoding.of(context.candidates)
+        encoded = encoding.settings(context.candidates)
+        tables = tables_of(
+            context.candidates,
+            encoding,
+            device_prior(
+                encoded,
+                wash_in=self.wash_in_days,
+                keeps=tuple(keep ** (1 / 7) for keep in self.keeps_per_week),
+                cycle_periods=self.cycle_days,
+            ),
+            side_effect_prior(encoded) if self.is_limited else None,
+            compute=context.compute,
         )
+        return Known(beliefs=Beliefs(tables=tables), seed=context.seed)
 
     def propose(
-        self, state: Tables, history: History, allowed: NDArray[np.bool_]
-    ) -> tuple[Tables, Sequence[Setting | None]]:
+        self, state: Known, history: History, allowed: Booleans
+    ) -> tuple[Known, Sequence[Setting | None]]:
         """The best-scored allowed setting of each patient."""
         with torch.no_grad():
-            model = EffectModel(state.kernel, self._counts(state, history))
-            points = state.encoding.rows(state.rows).to(state.device)[:, None, None]
-            points = points.expand(-1, history.n_patients, -1, -1)  # M B 1 d
-            best = _best_mean(model)
-            scores = self._acquisition(model, best)(points).T  # B M
-        table = np.round(scores.cpu().numpy(), SCORE_DECIMALS)
-        table[~(allowed & _is_tolerated(state, history))] = -np.inf
-        chosen = table.argmax(axis=1)  # the first of equals
-        return state, [
-            state.candidates[m] if np.isfinite(table[b, m]) else None for b, m in enumerate(chosen)
+            beliefs, told = state.beliefs.after(history)
+            model = self._model(state.tables, told.effects)
+            if self.acquisition == "thompson":
+                score = draws(model, state.seed, history.patients, history.n_epochs)
+            else:
+                score = scores(model, self.acquisition, self.beta)
+            table = np.round(score.cpu().numpy(), SCORE_DECIMALS)
+            table[~(allowed & self.is_tolerated(state.tables, told))] = -np.inf
+        stays, place = self._dwelling(state.tables, history)
+        table[~self._within_reach(state.tables, place)] = -np.inf
+        chosen = np.where(stays & np.isfinite(_at(table, place)), place, table.argmax(axis=1))
+        return replace(state, beliefs=beliefs), [
+            state.tables.candidates[m] if np.isfinite(table[b, m]) else None
+            for b, m in enumerate(chosen)
         ]
 
-    def _acquisition(self, model: EffectModel, best: Tensor) -> AcquisitionFunction:
-        if self.acquisition == "log_expected_improvement":
-            return LogExpectedImprovement(model, best_f=best, maximize=False)
-        return UpperConfidenceBound(model, beta=self.beta, maximize=False)
+    def recommend(
+        self, state: Known, history: History, allowed: Booleans
+    ) -> tuple[Known, Sequence[Setting | None]]:
+        """The tolerated setting with the best posterior mean among those the data support."""
+        with torch.no_grad():
+            beliefs, told = state.beliefs.after(history)
+            model = self._model(state.tables, refit(told.effects))
+            table = np.round(model.list_mean.cpu().numpy(), SCORE_DECIMALS)
+            usable = allowed & self.is_tolerated(state.tables, told)
+            usable &= is_supported(model).cpu().numpy() | (np.arange(table.shape[1]) == 0)
+        table[~usable] = -np.inf
+        chosen = table.argmax(axis=1)
+        return replace(state, beliefs=beliefs), [
+            state.tables.candidates[m] if np.isfinite(table[b, m]) else None
+            for b, m in enumerate(chosen)
+        ]
 
-    def _counts(self, state: Tables, history: History) -> Counts:
-        """The history as tensors; every distinct delivered setting is encoded once."""
-        is_epoch = history.is_epoch
-        delivered = np.where(is_epoch[..., None], history.delivered, setting_row(OFF))
-        distinct, index = np.unique(
-            delivered.reshape(-1, delivered.shape[-1]), axis=0, return_inverse=True
-        )
-        days = torch.from_numpy(np.where(is_epoch, history.days, 0)).double()
-        tensors = Counts(
-            counts=torch.from_numpy(history.n_seizures).double(),
-            days=torch.from_numpy(history.days_recorded).double(),
-            mask=torch.from_numpy(is_epoch & (history.days_recorded > 0)),
-            index=torch.from_numpy(index.reshape(is_epoch.shape)),
-            mixing=mixing(days, self.wash_in_days),
-            settings=state.encoding.rows(distinct),
-        )
-        return Counts(**{n: getattr(tensors, n).to(state.device) for n in Counts.__slots__})
+    def is_tolerated(self, tables: Tables, told: Told) -> Booleans:
+        """Which candidates each patient is believed to tolerate, `B M`; off always."""
+        if told.side_effects is None:
+            return _is_below_harm(tables, told.history)
+        mean, sd = log_hazard(told.side_effects)
+        limit = np.log(-np.log1p(-self.unsafe_probability))
+        tolerated: Booleans = (mean + self.limit_beta * sd <= limit).cpu().numpy()
+        tolerated[:, 0] = True
+        return tolerated
+
+    def _model(self, tables: Tables, belief: Belief) -> ListModel:
+        if self.perturbed_ticks:
+            belief = smoothed(belief, perturbation(tables, self.perturbed_ticks))
+        return ListModel(belief, tables.encoded)
+
+    def _dwelling(self, tables: Tables, history: History) -> tuple[Booleans, NDArray[np.int64]]:
+        """Who has not been on the present setting for long enough, and which one it is, `B`."""
+        last = np.maximum(history.n_epochs - 1, 0)
+        everyone = np.arange(history.n_patients)
+        if not history.days.shape[1]:
+            return np.zeros(len(last), dtype=np.bool_), np.zeros_like(last)
+        now = history.delivered[everyone, last]
+        is_same = (history.delivered == now[:, None]).all(axis=2) & (history.phase >= TREATMENT)
+        epoch = np.arange(history.days.shape[1])
+        changed = np.where(is_same | (epoch > last[:, None]), -1, epoch).max(axis=1)
+        run = last - changed
+        rows, place = now, np.zeros(len(last), dtype=np.int64)
+        for b, row in enumerate(rows):
+            at = (tables.rows == row).all(axis=1)
+            place[b] = at.argmax() if at.any() else 0
+        is_treated = history.phase[everyone, last] >= TREATMENT
+        return is_treated & (run < self.dwell_epochs), place
+
+    def _within_reach(self, tables: Tables, place: NDArray[np.int64]) -> Booleans:
+        amplitude = tables.rows[:, 1]
+        if self.largest_rise_ua is None:
+            return np.ones((len(place), len(amplitude)), dtype=np.bool_)
+        reach: Booleans = amplitude <= amplitude[place][:, None] + self.largest_rise_ua
+        return reach
 
 
-def _best_mean(model: EffectModel) -> Tensor:
-    """The lowest posterior mean among the settings a patient was on, `B 1`; off, with 0, is one."""
-    means = torch.where(model.data.mask, model.means_when_tried(), 0.0)
-    return means.amin(dim=1, keepdim=True).clamp_max(0.0)
+@options
+class SafeGaussianProcess(GaussianProcess):
+    """The same with learned limits on side effects."""
+
+    summary: ClassVar[str] = (
+        "The Gaussian process, kept to settings whose side effects are believed to be bearable."
+    )
+
+    is_limited: bool = True
 
 
-def _is_tolerated(state: Tables, history: History) -> NDArray[np.bool_]:
+@options
+class DriftingGaussianProcess(GaussianProcess):
+    """The same with particles that forget."""
+
+    summary: ClassVar[str] = "The Gaussian process for responses that may change with time."
+
+    keeps_per_week: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0, 0.98, 0.94)
+
+
+@options
+class Thompson(GaussianProcess):
+    """The same with a draw from the posterior as its score."""
+
+    summary: ClassVar[str] = "A Gaussian process; the next setting is the best of a random draw."
+
+    acquisition: Acquisition = "thompson"
+
+
+@options
+class RandomThenPosterior(GaussianProcess):
+    """Random settings throughout; only the recommendation is the Gaussian process's."""
+
+    summary: ClassVar[str] = (
+        "Settings drawn at random, and the best by a Gaussian process in the end."
+    )
+
+    def propose(
+        self, state: Known, history: History, allowed: Booleans
+    ) -> tuple[Known, Sequence[Setting | None]]:
+        """One draw per patient, as the random controller makes them."""
+        return state, draw_settings(state.tables.candidates, state.seed, history, allowed)
+
+
+def perturbation(tables: Tables, n_ticks: int) -> torch.Tensor:
+    """Weights `M M` of what is delivered when the amplitude is off by up to so many ticks."""
+    encoded = tables.encoded
+    ticks = torch.unique(encoded[:, AMPLITUDE])
+    step = torch.bucketize(encoded[:, AMPLITUDE], ticks)
+    others = [column for column in range(encoded.shape[1]) if column != AMPLITUDE]
+    rest = encoded[:, others]
+    is_alike = (rest[:, None] == rest).all(-1)
+    away = (step[:, None] - step).abs()
+    weights = torch.exp(-0.5 * (away / (0.5 * n_ticks)).square()) * is_alike * (away <= n_ticks)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def _at(table: NDArray[np.float64], place: NDArray[np.int64]) -> NDArray[np.float64]:
+    return table[np.arange(len(place)), place]
+
+
+def _is_below_harm(tables: Tables, history: History) -> Booleans:
     """Whether a candidate is below what bothered the patient at its site, `B M`."""
     bothered = history.worst_grade >= BOTHERSOME_GRADE  # B T
     site, amplitude = history.delivered[..., 0], history.delivered[..., 1]
     is_harm = (
         bothered[:, :, None]
         & (amplitude[:, :, None] > 0)
-        & (site[:, :, None] == state.rows[:, 0])
-        & (amplitude[:, :, None] <= state.rows[:, 1])
+        & (site[:, :, None] == tables.rows[:, 0])
+        & (amplitude[:, :, None] <= tables.rows[:, 1])
     )
-    tolerated: NDArray[np.bool_] = ~is_harm.any(axis=1)
+    tolerated: Booleans = ~is_harm.any(axis=1)
     return tolerated

@@ -27,11 +27,15 @@ class Random:
         self, state: Context, history: History, allowed: NDArray[np.bool_]
     ) -> tuple[Context, Sequence[Setting | None]]:
         """One draw per patient, addressed by seed, patient and number of the epoch."""
-        luck = uniforms(state.seed, history.patients, history.n_epochs, Purpose.CONTROLLER, 0)
-        return state, [
-            _pick(state.candidates, choices, float(u))
-            for choices, u in zip(allowed, luck, strict=True)
-        ]
+        return state, draw_settings(state.candidates, state.seed, history, allowed)
+
+
+def draw_settings(
+    candidates: tuple[Setting, ...], seed: int, history: History, allowed: NDArray[np.bool_]
+) -> list[Setting | None]:
+    """An allowed setting that is on for each patient, each as likely as any other."""
+    luck = uniforms(seed, history.patients, history.n_epochs, Purpose.CONTROLLER, 0)
+    return [_pick(candidates, choices, float(u)) for choices, u in zip(allowed, luck, strict=True)]
 
 
 def _pick(

@@ -1,7 +1,8 @@
-"""A Gaussian process over the effect of settings, for counts, many patients at once."""
+"""Gaussian processes over a shared list of settings, many patients at once."""
 
-from neurostim.surrogate.kernel import EffectKernel as EffectKernel
-from neurostim.surrogate.kernel import Particles as Particles
-from neurostim.surrogate.model import Counts as Counts
-from neurostim.surrogate.model import EffectModel as EffectModel
-from neurostim.surrogate.wash_in import mixing as mixing
+from neurostim.surrogate.filter import Belief as Belief
+from neurostim.surrogate.filter import Observed as Observed
+from neurostim.surrogate.likelihood import LIKELIHOODS as LIKELIHOODS
+from neurostim.surrogate.model import ListModel as ListModel
+from neurostim.surrogate.prior import ListPrior as ListPrior
+from neurostim.surrogate.refit import refit as refit

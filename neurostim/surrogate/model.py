@@ -1,6 +1,5 @@
-"""A BoTorch model of the log rate ratio to off, one per patient, all fitted at once."""
+"""The belief about a list of settings as a BoTorch model, one output, B patients at once."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,70 +9,48 @@ from gpytorch.distributions import MultivariateNormal
 from linear_operator import to_linear_operator
 from torch import Tensor
 
-from neurostim.surrogate.kernel import EffectKernel
-from neurostim.surrogate.laplace import laplace
-
-INTERCEPT_SD = 1.0
-"""Prior standard deviation of the log rate when off, around the patient's own mean rate."""
+from neurostim.surrogate.filter import Belief, Observed
 
 MIN_VARIANCE = 1e-9
 """Added to every variance, since off has none and GPyTorch warns below 1e-10."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What B patients wrote down in up to n epochs each."""
+class ListModel(Model):
+    """Posterior over the benefit of M settings: larger is better, as BoTorch expects.
 
-    counts: Tensor  # B n
-    days: Tensor  # B n, recorded days, the exposure
-    mask: Tensor  # B n, whether there is a count
-    index: Tensor  # B n, which row of the settings was on
-    mixing: Tensor  # B n n, how much of each epoch's setting an epoch shows
-    settings: Tensor  # U d, every setting that was on for anybody, encoded
-
-
-class EffectModel(Model):
-    """Posterior over h(x), the log of (rate at setting x / rate when off), for B patients.
-
-    The log rate of epoch t is b + sum_s mixing[t, s] h(x_s), with an intercept b per patient and a
-    Gaussian process h; counts are negative binomial. Each particle of the kernel is fitted by
-    Laplace's approximation, and the mixture over particles, weighted by evidence, is matched by a
-    Gaussian.
+    With counts the benefit is the log of (rate when off / rate at the setting). The mixture over
+    particles is matched by a Gaussian. Points are settings of the list, in its own features.
     """
 
-    def __init__(self, kernel: EffectKernel, data: Counts) -> None:
+    def __init__(self, belief: Belief, settings: Tensor, sign: float = -1.0) -> None:
+        """A model of a belief.
+
+        Args:
+            belief: about B patients and M settings.
+            settings: `M d`, the list in features of any kind, each row once.
+            sign: -1 when small values are good, 1 when large ones are.
+
+        """
         super().__init__()
-        self.kernel = kernel
-        self.data = data
-        particles = kernel.particles
-        at = data.index
-        table = kernel.table(data.settings, data.settings)  # K U U
-        self.between = table[:, at[:, :, None], at[:, None, :]].movedim(0, 1)  # B K n n
-        mixed = data.mixing[:, None]  # B 1 n n
-        covariance = mixed @ self.between @ mixed.mT + INTERCEPT_SD**2
-        total = torch.where(data.mask, data.counts, 0.0).sum(-1, keepdim=True)
-        exposure = torch.where(data.mask, data.days, 0.0)
-        log_rate = torch.log((total + 0.5) / exposure.sum(-1, keepdim=True).clamp_min(1.0))
-        days = exposure.clamp_min(1.0)
-        size = particles.concentration_per_day.to(days.device)[:, None] * days[:, None]  # B K n
-        self.fit = laplace(
-            covariance,
-            data.counts[:, None].expand_as(size),
-            (log_rate + days.log())[:, None].expand_as(size),
-            size,
-            data.mask[:, None].expand_as(size),
-        )
-        self.weights = torch.softmax(self.fit.log_evidence, dim=-1)  # B K
+        self.belief = belief
+        self.settings = settings
+        self.sign = sign
+        weight = belief.weight
+        means = sign * belief.mean
+        self.list_mean = torch.einsum("bk,bkm->bm", weight, means)
+        squares = belief.variance + means.square()
+        second = torch.einsum("bk,bkm->bm", weight, squares)
+        self.list_variance = (second - self.list_mean.square()).clamp_min(0.0) + MIN_VARIANCE
 
     @property
     def num_outputs(self) -> int:
-        """One: the effect."""
+        """One: the benefit."""
         return 1
 
     @property
     def batch_shape(self) -> torch.Size:
         """B, one model per patient."""
-        return torch.Size([self.data.counts.shape[0]])
+        return torch.Size([self.belief.n_patients])
 
     def posterior(
         self,
@@ -82,59 +59,115 @@ class EffectModel(Model):
         observation_noise: bool | Tensor = False,
         posterior_transform: Any = None,
     ) -> GPyTorchPosterior:
-        """Joint posterior of q settings that all patients share.
+        """Joint posterior of q settings.
 
         Args:
-            X: encoded settings, `N B q d`, expanded from `N 1 q d`: every patient gets the same N
-                lists of q, which is what makes a whole batch one product of tables.
+            X: `... q d` or `... B q d`, rows of the list.
             output_indices: accepted for BoTorch's sake; there is one output.
-            observation_noise: must be False: the effect is not observed by itself.
+            observation_noise: must be False: a benefit is not observed by itself.
             posterior_transform: applied to the posterior when given.
 
         Returns:
-            A posterior of batch shape `N B`, over q points.
+            A posterior of batch shape `... B`, over q points.
 
         """
         if observation_noise is not False:
-            raise ValueError("observation_noise: the effect is a rate ratio, it has no noise model")
-        n_patients = self.batch_shape[0]
-        is_shared = (
-            X.dim() == 4 and X.shape[1] == n_patients and (n_patients == 1 or not X.stride(1))
-        )
-        if not is_shared:
-            raise ValueError(
-                f"X has shape {tuple(X.shape)}, strides {X.stride()}: N x 1 x q x d, expanded to "
-                f"N x {n_patients} x q x d, was expected"
-            )
-        n_lists, _, n_joint, _ = X.shape
-        mean, covariance = self._moments(X[:, 0].flatten(0, 1), n_lists, n_joint)
-        # Off has no variance: a lazy covariance is not factorised before somebody samples from it.
-        distribution = MultivariateNormal(mean, to_linear_operator(covariance))
+            raise ValueError("observation_noise: the benefit is not observed, it has no noise")
+        place = self.places(X)  # ... B q
+        distribution = self._alone(place) if place.shape[-1] == 1 else self._joint(place)
         posterior = GPyTorchPosterior(distribution)
         return posterior if posterior_transform is None else posterior_transform(posterior)
 
-    def means_when_tried(self) -> Tensor:
-        """Posterior mean of the effect of each epoch's own setting, `B n`."""
-        pulled = self.data.mixing[:, None].mT @ self.fit.gradient[..., None]
-        means = (self.between @ pulled)[..., 0]  # B K n
-        return torch.einsum("bk,bkn->bn", self.weights, means)
+    def condition_on_observations(
+        self,
+        X: Tensor,  # noqa: N803 BoTorch's name
+        Y: Tensor,  # noqa: N803 BoTorch's name
+        exposure: Tensor | None = None,
+        **kwargs: Any,
+    ) -> "ListModel":
+        """The model after n more observations of each patient, one after the other.
 
-    def _moments(self, points: Tensor, n_lists: int, n_joint: int) -> tuple[Tensor, Tensor]:
-        """Mean `N B q` and covariance `N B q q` of the mixture over particles."""
-        fit, data = self.fit, self.data
-        cross = self.kernel.table(data.settings, points)[:, data.index].movedim(0, 1)  # B K n P
-        cross = data.mixing[:, None] @ cross
-        means = (cross.mT @ fit.gradient[..., None])[..., 0]  # B K P
-        scaled = fit.root_precision[..., None] * cross
-        explained = torch.linalg.solve_triangular(fit.cholesky, scaled, upper=False)  # B K n P
-        lists = points.reshape(n_lists, n_joint, -1)
-        prior = self.kernel.table(lists, lists).movedim(1, 0)  # K N q q
-        blocks = explained.unflatten(-1, (n_lists, n_joint))  # B K n N q
-        covariances = prior - torch.einsum("bknlq,bknlr->bklqr", blocks, blocks)
-        by_list = means.unflatten(-1, (n_lists, n_joint))  # B K N q
-        mean = torch.einsum("bk,bklq->lbq", self.weights, by_list)
-        apart = by_list - mean.movedim(1, 0)[:, None]
+        Args:
+            X: `B n d` or `n d`, rows of the list.
+            Y: `B n 1` or `n 1`, values as they were observed; NaN where there is none.
+            exposure: `B n`, 1 each when absent.
+            **kwargs: nothing else is understood.
+
+        """
+        if kwargs:
+            raise ValueError(f"{', '.join(kwargs)}: X, Y and exposure were expected")
+        n_patients = self.belief.n_patients
+        place = self.places(X)
+        value = Y[..., 0].expand(n_patients, -1)
+        if place.shape != value.shape:
+            raise ValueError(
+                f"X has shape {tuple(X.shape)} and Y {tuple(Y.shape)}: B n d and B n 1 were "
+                f"expected, with B = {n_patients}"
+            )
+        exposure = torch.ones_like(value) if exposure is None else exposure.expand_as(value)
+        belief = self.belief
+        for t in range(value.shape[1]):
+            belief = belief.told(
+                Observed(
+                    index=place[:, t],
+                    value=value[:, t],
+                    exposure=exposure[:, t],
+                    days=exposure[:, t],
+                    at_day=belief.day + exposure[:, t] / 2,
+                    mask=torch.isfinite(value[:, t]),
+                    is_epoch=torch.ones_like(value[:, t], dtype=torch.bool),
+                )
+            )
+        return ListModel(belief, self.settings, self.sign)
+
+    def places(self, points: Tensor) -> Tensor:
+        """Where on the list each point is, for each patient: `... B q`."""
+        n_patients = self.belief.n_patients
+        if points.dim() == 2:
+            points = points.unsqueeze(0)
+        is_shared = points.shape[-3] == 1 or points.stride(-3) == 0
+        if points.shape[-3] not in (1, n_patients):
+            points = points.unsqueeze(-3)  # lists of q that all patients share
+            is_shared = True
+        points = points[..., :1, :, :] if is_shared else points
+        distinct, which = torch.unique(
+            points.reshape(-1, points.shape[-1]), dim=0, return_inverse=True
+        )
+        is_same = (distinct[:, None] == self.settings).all(-1)  # U M
+        if not bool(is_same.any(1).all()):
+            stray = distinct[~is_same.any(1)][0].tolist()
+            raise ValueError(f"X holds {stray}: settings of the list were expected")
+        place = is_same.long().argmax(1)[which].view(points.shape[:-1])
+        return place.expand(*place.shape[:-2], n_patients, place.shape[-1])
+
+    def _alone(self, place: Tensor) -> MultivariateNormal:
+        mean, variance = (
+            each.expand(*place.shape[:-1], -1).gather(-1, place)
+            for each in (self.list_mean, self.list_variance)
+        )
+        return MultivariateNormal(mean, to_linear_operator(variance[..., None]))
+
+    def _joint(self, place: Tensor) -> MultivariateNormal:
+        belief = self.belief
+        prior, weight = belief.prior, belief.weight
+        lists = place.reshape(-1, *place.shape[-2:])  # N B q
+        n_lists, n_patients, n_joint = lists.shape
+        patient = torch.arange(n_patients, device=place.device)[:, None]
+        by_patient = lists.transpose(0, 1).reshape(n_patients, -1)  # B Nq
+        mean = self.sign * belief.mean[patient, :, by_patient].transpose(1, 2)
+        means = mean.unflatten(-1, (n_lists, n_joint)).transpose(1, 2)  # B N K q
+        rows = belief.rows.buffer[patient, :, : belief.n_rows, by_patient]  # B Nq K n
+        rows = (rows * belief.row_share()[:, None]).unflatten(1, (n_lists, n_joint))
+        explained = torch.einsum("blqkn,blrkn->blkqr", rows, rows)
+        table = prior.covariance[:, lists[..., :, None], lists[..., None, :]]  # K N B q q
+        covariances = table.permute(2, 1, 0, 3, 4) - explained
+        center = torch.einsum("bk,blkq->blq", weight, means)
+        apart = means - center[:, :, None]
         spread = covariances + apart[..., :, None] * apart[..., None, :]
-        covariance = torch.einsum("bk,bklqr->lbqr", self.weights, spread)
-        floor = MIN_VARIANCE * torch.eye(n_joint, dtype=mean.dtype, device=mean.device)
-        return mean, covariance + floor
+        covariance = torch.einsum("bk,blkqr->lbqr", weight, spread)
+        floor = MIN_VARIANCE * torch.eye(n_joint, dtype=covariance.dtype, device=place.device)
+        shape = place.shape[:-1]
+        return MultivariateNormal(
+            center.transpose(0, 1).reshape(*shape, n_joint),
+            to_linear_operator((covariance + floor).reshape(*shape, n_joint, n_joint)),
+        )

@@ -64,7 +64,7 @@ def test_what_is_proposed_is_on_the_list_and_asking_twice_changes_nothing(name: 
     assert proposals(controller, history) == first
 
 
-@pytest.mark.parametrize("name", ["random", "gp"])
+@pytest.mark.parametrize("name", ["random", "gp", "gp-drifting", "thompson"])
 def test_what_is_not_allowed_is_not_proposed(name: str) -> None:
     controller = build(name)
     history = history_of(40, (LIST[3], 30, 0), patients=range(10))
@@ -157,23 +157,60 @@ def test_grid_visits_an_even_spread_and_keeps_the_best_one_seen() -> None:
     assert next_of(grid, history_of(40, *visits)) == tried[1]
 
 
-def test_gp_returns_to_what_clearly_works_and_leaves_what_clearly_harms() -> None:
+def test_gp_recommends_what_clearly_works_and_leaves_what_clearly_harms() -> None:
     good, bad = at(0, 2000, 5), at(1, 3000, 145)
     history = history_of(80, *[(good, 2, 0), (bad, 70, 0)] * 5)
-    tables = build("gp").init(CONTEXT)
-    chosen = next_of(build("gp"), history)
-    assert chosen is not None
-    assert chosen.site == 0
-    assert len(tables.candidates) == len(LIST)
+    for name in ("gp", "gp-safe", "gp-drifting", "thompson", "random-posterior"):
+        gp = build(name)
+        allowed = np.ones((1, len(LIST)), dtype=np.bool_)
+        assert gp.recommend(gp.init(CONTEXT), history, allowed)[1] == [good]
+        allowed[0, LIST.index(good)] = False
+        assert gp.recommend(gp.init(CONTEXT), history, allowed)[1] != [bad]
 
 
 def test_gp_leaves_out_what_bothered_the_patient_at_that_site() -> None:
-    for acquisition in ("log_expected_improvement", "lower_confidence_bound"):
+    for acquisition in ("log_expected_improvement", "upper_confidence_bound", "thompson"):
         gp = build("gp", acquisition=acquisition)
         history = history_of(80, (at(0, 2000, 5), 1, 2), (at(1, 1000, 5), 60, 3))
         chosen = next_of(gp, history)
         assert chosen is not None
         assert chosen.is_off or (chosen.site == 0 and chosen.amplitude_ua < 2000)
+
+
+def test_gp_safe_starts_low_and_leaves_what_may_harm() -> None:
+    safe = build("gp-safe")
+    first = next_of(safe, history_of(80))
+    assert first is not None
+    assert first.amplitude_ua < 3000
+    bothered = history_of(80, *[(at(0, 1000, 5), 10, 2)] * 3)
+    assert next_of(safe, bothered) == OFF
+
+
+def test_gp_told_visit_by_visit_is_gp_told_at_once() -> None:
+    gp = build("gp-safe", cycle_days=(28.0,))
+    patients = list(range(12))
+    state = gp.init(CONTEXT)
+    for n_epochs in range(1, 14):
+        history = random_history(5, patients, n_epochs)
+        allowed = np.ones((12, len(LIST)), dtype=np.bool_)
+        state, chosen = gp.propose(state, history, allowed)
+        assert list(chosen) == proposals(gp, history)
+        some = np.array([7, 2, 9])
+        assert list(gp.propose(state, history.rows(some), allowed[:3])[1]) == [
+            chosen[b] for b in some
+        ]
+
+
+def test_gp_dwells_and_rises_in_steps() -> None:
+    patient = build("gp", dwell_epochs=3)
+    visits = [(at(0, 2000, 5), 30, 0)]
+    assert next_of(patient, history_of(80, *visits)) == at(0, 2000, 5)
+    assert next_of(patient, history_of(80, *visits * 2)) == at(0, 2000, 5)
+    assert next_of(patient, history_of(80, *visits * 3)) != at(0, 2000, 5)
+    steady = build("gp", largest_rise_ua=1000)
+    first = next_of(steady, history_of(80))
+    assert first is not None
+    assert first.amplitude_ua <= 1000
 
 
 @pytest.mark.parametrize(

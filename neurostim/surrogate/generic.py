@@ -1,0 +1,123 @@
+"""Priors that know no population: particles over smooth surfaces that fall off at the edges."""
+
+from collections.abc import Sequence
+from itertools import product
+from math import log
+
+import torch
+from gpytorch.kernels import MaternKernel
+from torch import Tensor
+
+from neurostim.encoding import FEATURES
+from neurostim.surrogate.prior import ListPrior
+
+AMPLITUDE, LOG_FREQUENCY, SITE = (
+    FEATURES.index(name) for name in ("amplitude", "log_frequency", "site")
+)
+EFFECT_SDS = (0.4, 0.8)
+"""Of the log rate ratio to off where it varies most: the better settings of most patients lie
+between 0.45 and 0.85 of the rate when off."""
+
+LENGTHSCALES = ((0.3, 0.25), (0.5, 0.4))
+"""In amplitude and log frequency, as shares of the range of the list."""
+
+CONCENTRATIONS_PER_DAY = (0.1, 0.4, 2.0)
+"""Size of the negative binomial of one day: wild, ordinary and calm diaries."""
+
+SITE_CORRELATION = 0.5
+LEVEL_SD = 1.0
+"""Of the log rate when off, around what the first observation says."""
+
+OVERHANG = 0.05
+"""How far beyond the top of the amplitude range the surface comes back to zero."""
+
+LOG_HAZARD_AT_ZERO, LOG_HAZARD_RISE = -9.0, 5.0
+HAZARD_SD, HAZARD_LEVEL_SD = 1.0, 1.5
+"""Assumptions on side effects: a bothersome one on one day in 50 at the top of the range, more or
+less by a factor of e^1.8 between patients and settings, and hardly any near zero."""
+
+
+def matern(features: Tensor, lengthscales: Sequence[float]) -> Tensor:
+    """Matern-5/2 correlations between rows of features, `M M`, a length scale per column."""
+    kernel = MaternKernel(nu=2.5, ard_num_dims=features.shape[-1]).to(features)
+    kernel.lengthscale = torch.tensor(lengthscales, dtype=features.dtype)
+    with torch.no_grad():
+        return kernel(features).to_dense()
+
+
+def arch(position: Tensor) -> Tensor:
+    """0 at the bottom of a range, 1 near its middle, and little at its top: `M` from 0 to 1.
+
+    Without the fall the prior is most uncertain on the edge of the box, and at the signal of
+    seizure counts a search lives there (Dastin-van Rijn and Widge 2025 on boundary avoidance). At
+    the bottom, where the device is off, there is nothing that could have an effect.
+    """
+    return 2 * (position * (1 + OVERHANG - position)).clamp_min(0.0).sqrt() / (1 + OVERHANG)
+
+
+def smooth_table(encoded: Tensor, amplitude: float, frequency: float) -> Tensor:
+    """Correlation of effects between encoded settings, `M M`, apart from what the arch does."""
+    lengthscales = [1.0] * SITE
+    lengthscales[AMPLITUDE], lengthscales[LOG_FREQUENCY] = amplitude, frequency
+    site = encoded[:, SITE]
+    sites = torch.where(site[:, None] == site, 1.0, SITE_CORRELATION)
+    return matern(encoded[:, :SITE], lengthscales) * sites
+
+
+def device_prior(
+    encoded: Tensor,
+    *,
+    concentrations: Sequence[float] = CONCENTRATIONS_PER_DAY,
+    wash_in: float = 0.0,
+    keeps: Sequence[float] = (1.0,),
+    cycle_periods: Sequence[float] = (),
+    cycle_sd: float = 0.15,
+) -> ListPrior:
+    """Effects of the settings of a device on the log rate of seizures, zero when off.
+
+    Args:
+        encoded: `M d`, settings as `Encoding` gives them.
+        concentrations: sizes of the negative binomial for one unit of exposure.
+        wash_in: time constant of an effect, in units of the exposure.
+        keeps: correlations of the effects with themselves one unit later, a particle each.
+        cycle_periods: periods of cycles of the level, in units of the exposure.
+        cycle_sd: of each sine and cosine of a cycle, on the log rate.
+
+    """
+    height = arch(encoded[:, AMPLITUDE])
+    shapes = [smooth_table(encoded, *each) * height[:, None] * height for each in LENGTHSCALES]
+    grid = list(product(EFFECT_SDS, range(len(shapes)), concentrations, keeps))
+    columns = [torch.tensor(each, dtype=encoded.dtype) for each in zip(*grid, strict=True)]
+    every = torch.ones_like(columns[0])
+    return ListPrior(
+        mean=encoded.new_zeros(len(grid), len(encoded)),
+        covariance=torch.stack([sd**2 * shapes[shape] for sd, shape, _, _ in grid]),
+        dispersion=columns[2],
+        keep=columns[3],
+        wash_in=every * wash_in,
+        level_mean=every * 0,
+        level_sd=every * LEVEL_SD,
+        level_keep=every,
+        cycle_sd=every * cycle_sd,
+        log_weight=every * -log(len(grid)),
+        cycle_periods=tuple(cycle_periods),
+    )
+
+
+def side_effect_prior(encoded: Tensor) -> ListPrior:
+    """Log hazard per unit of exposure of a bothersome side effect: rises with the amplitude."""
+    amplitude = encoded[:, AMPLITUDE]
+    every = torch.ones(len(LENGTHSCALES), dtype=encoded.dtype)
+    tables = [smooth_table(encoded, *each) for each in LENGTHSCALES]
+    return ListPrior(
+        mean=(LOG_HAZARD_RISE * amplitude).expand(len(tables), -1),
+        covariance=HAZARD_SD**2 * amplitude[:, None] * amplitude * torch.stack(tables),
+        dispersion=every,
+        keep=every,
+        wash_in=every * 0,
+        level_mean=every * LOG_HAZARD_AT_ZERO,
+        level_sd=every * HAZARD_LEVEL_SD,
+        level_keep=every,
+        cycle_sd=every * 0.1,
+        log_weight=every * -log(len(tables)),
+    )

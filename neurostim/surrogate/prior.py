@@ -1,0 +1,102 @@
+"""What is believed about a list of settings before a patient's first epoch: weighted particles."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ListPrior:
+    """K Gaussian priors over the effects at M settings, each with its hyperparameters.
+
+    The latent of an observation is level + cycles + effect of the setting, see `filter`. Times are
+    in the unit of the exposure, days in a trial.
+    """
+
+    mean: Tensor  # K M, of the effects
+    covariance: Tensor  # K M M
+    dispersion: Tensor  # K, of the likelihood
+    keep: Tensor  # K, correlation of the effects with themselves one unit of time later
+    wash_in: Tensor  # K, time constant with which an effect comes and goes; 0 is at once
+    level_mean: Tensor  # K
+    level_sd: Tensor  # K
+    level_keep: Tensor  # K, the same as `keep`, for the level
+    cycle_sd: Tensor  # K, of each sine and cosine of each cycle
+    log_weight: Tensor  # K
+    cycle_periods: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        n_particles, n_settings = self.mean.shape
+        if self.covariance.shape != (n_particles, n_settings, n_settings):
+            raise ValueError(
+                f"covariance has shape {tuple(self.covariance.shape)}: "
+                f"({n_particles}, {n_settings}, {n_settings}) was expected"
+            )
+        for name in PER_PARTICLE:
+            shape = tuple(getattr(self, name).shape)
+            if shape != (n_particles,):
+                raise ValueError(f"{name} has shape {shape}: ({n_particles},) was expected")
+
+    @property
+    def n_particles(self) -> int:
+        """K."""
+        return self.mean.shape[0]
+
+    @property
+    def n_settings(self) -> int:
+        """M."""
+        return self.mean.shape[1]
+
+    @property
+    def variance(self) -> Tensor:
+        """Prior variance of each effect, `K M`."""
+        return self.covariance.diagonal(dim1=1, dim2=2)
+
+    @property
+    def has_wash_in(self) -> bool:
+        """Whether any particle lets effects come and go slowly."""
+        return bool((self.wash_in > 0).any())
+
+    @property
+    def extra_variance(self) -> Tensor:
+        """Prior variance of the level and of each sine and cosine, `K E`."""
+        cycles = self.cycle_sd.square()[:, None].expand(-1, 2 * len(self.cycle_periods))
+        return torch.cat((self.level_sd.square()[:, None], cycles), dim=1)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
+        """The same prior on a device, perhaps in another precision."""
+        moved: dict[str, Any] = {
+            name: getattr(self, name).to(device=device, dtype=dtype) for name in TENSORS
+        }
+        return replace(self, **moved)
+
+    def mixed_with(self, other: Self, share: float) -> Self:
+        """Both sets of particles, with this total weight on the other's.
+
+        Raises `ValueError` when they are not about the same list, or carry other cycles.
+        """
+        if self.n_settings != other.n_settings or self.cycle_periods != other.cycle_periods:
+            raise ValueError(
+                f"priors over {self.n_settings} and {other.n_settings} settings cannot be mixed"
+            )
+        joined: dict[str, Any] = {
+            name: torch.cat((getattr(self, name), getattr(other, name))) for name in TENSORS
+        }
+        ours = torch.log_softmax(self.log_weight, 0) + torch.tensor(1 - share).log()
+        theirs = torch.log_softmax(other.log_weight, 0) + torch.tensor(share).log()
+        return replace(self, **joined | {"log_weight": torch.cat((ours, theirs))})
+
+
+PER_PARTICLE = (
+    "dispersion",
+    "keep",
+    "wash_in",
+    "level_mean",
+    "level_sd",
+    "level_keep",
+    "cycle_sd",
+    "log_weight",
+)
+TENSORS = ("mean", "covariance", *PER_PARTICLE)

@@ -1,0 +1,58 @@
+"""What a belief says about each setting: risk, support, and what is left under perturbation."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from neurostim.surrogate.filter import Belief, Rows
+from neurostim.surrogate.model import ListModel
+
+SUPPORTED_SHARE = 0.95
+"""A setting is supported when what was seen has lowered its variance to this share or below."""
+
+
+def is_supported(model: ListModel) -> Tensor:
+    """Whether the data tell anything about a setting, `B M`; what has no variance is known."""
+    belief = model.belief
+    prior = torch.einsum("bk,km->bm", belief.weight, belief.prior.variance)
+    posterior = torch.einsum("bk,bkm->bm", belief.weight, belief.variance)
+    return posterior <= SUPPORTED_SHARE * prior
+
+
+def log_hazard(belief: Belief) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of level plus effect at each setting, `B M` each."""
+    prior, weight, n = belief.prior, belief.weight, belief.n_rows
+    means = belief.mean + belief.extra_mean[..., :1]
+    level_rows = belief.extra_rows[..., 0]
+    seen = (level_rows * belief.row_share())[:, :, None]
+    between = (seen @ belief.rows.buffer[:, :, :n])[:, :, 0]
+    level = prior.level_sd.square() - level_rows.square().sum(-1)
+    variances = (belief.variance + level[..., None] - 2 * between).clamp_min(0.0)
+    mean = torch.einsum("bk,bkm->bm", weight, means)
+    second = torch.einsum("bk,bkm->bm", weight, variances + means.square())
+    return mean, (second - mean.square()).clamp_min(0.0).sqrt()
+
+
+def smoothed(belief: Belief, weights: Tensor) -> Belief:
+    """The belief about weighted means of effects: what is left when settings are perturbed.
+
+    Args:
+        belief: about the effects themselves.
+        weights: `M M`, how likely each setting (column) is delivered when another (row) is meant.
+
+    The result is for reading only: it is not told further observations.
+
+    """
+    prior, n = belief.prior, belief.n_rows
+    covariance = weights @ prior.covariance @ weights.T
+    rows = belief.rows.buffer[:, :, :n] @ weights.T
+    read = replace(prior, mean=prior.mean @ weights.T, covariance=covariance)
+    kept = (rows * belief.row_share()[..., None]).square().sum(2)
+    return replace(
+        belief,
+        prior=read,
+        mean=belief.mean @ weights.T,
+        variance=(read.variance - kept).clamp_min(0.0),
+        rows=Rows(rows, n),
+    )
