@@ -1,0 +1,1 @@
+"""Learning priors: patients lived through the loop, the choice between priors, and the commands."""

@@ -1,0 +1,52 @@
+"""A learned prior with a share of generic particles, for patients unlike those it knows."""
+
+from dataclasses import replace
+
+import torch
+
+from neurostim.surrogate.prior import ListPrior
+
+GENERIC_SHARE = 0.1
+
+
+def mixed(learned: ListPrior, generic: ListPrior, share: float = GENERIC_SHARE) -> ListPrior:
+    """Both sets of particles, with this total weight on the generic ones.
+
+    A generic particle takes the learned level, so that the two differ in what they say of effects
+    and the evidence is about nothing else. Where its dispersion is also a learned one, it is as
+    likely a priori as it was learned to be.
+    """
+    if share <= 0:
+        return learned
+    is_same = generic.dispersion[:, None] == learned.dispersion
+    known = torch.where(is_same, learned.log_weight, -torch.inf).logsumexp(1)
+    every = torch.ones_like(generic.keep)
+    aligned = replace(
+        generic,
+        level_mean=every * learned.level_mean[0],
+        level_sd=torch.maximum(generic.level_sd, learned.level_sd[0]),
+        wash_in=every * learned.wash_in[0],
+        cycle_sd=every * learned.cycle_sd[0],
+        log_weight=generic.log_weight + torch.where(is_same.any(1), known, 0.0),
+    )
+    return learned.mixed_with(aligned, share)
+
+
+def pruned(prior: ListPrior, least: float = 0.01) -> ListPrior:
+    """The particles of at least this weight: each one that is left costs time at every decision."""
+    weight = torch.softmax(prior.log_weight, 0)
+    keep = weight >= min(least, float(weight.max()))
+    names = (
+        "mean",
+        "covariance",
+        "dispersion",
+        "keep",
+        "wash_in",
+        "level_mean",
+        "level_sd",
+        "level_keep",
+        "cycle_sd",
+    )
+    columns = {name: getattr(prior, name)[keep] for name in names}
+    log_weight = torch.log_softmax(prior.log_weight[keep], 0)
+    return replace(prior, **columns, log_weight=log_weight)
