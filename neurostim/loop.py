@@ -85,6 +85,12 @@ class Unprepared:
         """Raise, so that the failure takes the one way that failures take."""
         raise RuntimeError(self.reason)
 
+    def recommend(
+        self, state: None, history: History, allowed: NDArray[np.bool_]
+    ) -> tuple[None, Sequence[Setting | None]]:
+        """Raise, as `propose` does."""
+        raise RuntimeError(self.reason)
+
 
 def prepare(controller: Controller, context: Context) -> tuple[Controller, Any]:
     """A controller with its first state."""

@@ -42,3 +42,9 @@ class Controller(Protocol):
         `allowed`, `B M`, says which candidates may be delivered to which patient.
         """
         ...
+
+    def recommend(
+        self, state: Any, history: History, allowed: NDArray[np.bool_]
+    ) -> tuple[Any, Sequence[Setting | None]]:
+        """The setting that each patient should stay on if nothing more were tried, or None."""
+        ...

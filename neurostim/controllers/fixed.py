@@ -32,3 +32,9 @@ class Fixed:
     ) -> tuple[None, Sequence[Setting | None]]:
         """The one setting, for everybody."""
         return state, [self.setting] * history.n_patients
+
+    def recommend(
+        self, state: None, history: History, allowed: NDArray[np.bool_]
+    ) -> tuple[None, Sequence[Setting | None]]:
+        """The one setting, for everybody."""
+        return self.propose(state, history, allowed)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from neurostim.controllers.controller import Context
+from neurostim.controllers.observed import lowest_observed
 from neurostim.controllers.options import options
 from neurostim.history import Epoch, History
 from protocols import Setting
@@ -36,6 +37,12 @@ class Grid:
     ) -> tuple[tuple[Setting, ...], Sequence[Setting | None]]:
         """The next unvisited setting, or the best visited one."""
         return state, [_next(state, history.patient(b)) for b in range(history.n_patients)]
+
+    def recommend(
+        self, state: tuple[Setting, ...], history: History, allowed: NDArray[np.bool_]
+    ) -> tuple[tuple[Setting, ...], Sequence[Setting | None]]:
+        """The setting with the fewest seizures a day."""
+        return state, lowest_observed(history, allowed)
 
 
 def _next(schedule: tuple[Setting, ...], epochs: tuple[Epoch, ...]) -> Setting | None:

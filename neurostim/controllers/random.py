@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurostim.controllers.controller import Context
+from neurostim.controllers.observed import lowest_observed
 from neurostim.controllers.options import options
 from neurostim.history import History
 from patient_models.randomness import Purpose, uniforms
@@ -28,6 +29,12 @@ class Random:
     ) -> tuple[Context, Sequence[Setting | None]]:
         """One draw per patient, addressed by seed, patient and number of the epoch."""
         return state, draw_settings(state.candidates, state.seed, history, allowed)
+
+    def recommend(
+        self, state: Context, history: History, allowed: NDArray[np.bool_]
+    ) -> tuple[Context, Sequence[Setting | None]]:
+        """The setting with the fewest seizures a day."""
+        return state, lowest_observed(history, allowed)
 
 
 def draw_settings(

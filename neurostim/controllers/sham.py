@@ -26,3 +26,9 @@ class Sham:
     ) -> tuple[None, Sequence[Setting | None]]:
         """Off, for everybody."""
         return state, [OFF] * history.n_patients
+
+    def recommend(
+        self, state: None, history: History, allowed: NDArray[np.bool_]
+    ) -> tuple[None, Sequence[Setting | None]]:
+        """Off, for everybody."""
+        return state, [OFF] * history.n_patients

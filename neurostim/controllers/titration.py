@@ -73,6 +73,12 @@ class Titration:
         """Each patient's next step, read off that patient's own history."""
         return state, [self._next(state, history.patient(b)) for b in range(history.n_patients)]
 
+    def recommend(
+        self, state: tuple[Ladder, ...], history: History, allowed: NDArray[np.bool_]
+    ) -> tuple[tuple[Ladder, ...], Sequence[Setting | None]]:
+        """The step that comes next is the one to stay on."""
+        return self.propose(state, history, allowed)
+
     def _next(self, ladders: tuple[Ladder, ...], epochs: tuple[Epoch, ...]) -> Setting:
         course = [epoch for epoch in epochs if epoch.phase == "treatment"]
         goal = self._goal(epochs)

@@ -157,6 +157,59 @@ def test_grid_visits_an_even_spread_and_keeps_the_best_one_seen() -> None:
     assert next_of(grid, history_of(40, *visits)) == tried[1]
 
 
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_what_is_recommended_was_delivered_or_is_on_the_list(name: str) -> None:
+    controller = build(name)
+    history = random_history(8, list(range(20)), 8)
+    allowed = np.ones((20, len(LIST)), dtype=np.bool_)
+    found = controller.recommend(controller.init(CONTEXT), history, allowed)[1]
+    assert len(found) == 20
+    assert set(found) <= {*LIST, None}
+    alone = controller.recommend(
+        controller.init(CONTEXT), history.rows(np.array([3])), allowed[:1]
+    )[1]
+    assert alone[0] == found[3]
+
+
+def test_without_a_model_the_fewest_seizures_a_day_are_recommended() -> None:
+    visits = [(at(0, 1000), 9, 0), (at(0, 2000), 8, 0), (at(0, 1000), 2, 0), (OFF, None, 0)]
+    for name in ("grid", "sobol", "coordinate", "random"):
+        controller = build(name)
+        allowed = np.ones((1, len(LIST)), dtype=np.bool_)
+        found = controller.recommend(controller.init(CONTEXT), history_of(40, *visits), allowed)[1]
+        assert found == [at(0, 1000)]  # 11 in two visits, against 8 in one
+
+
+def test_coordinate_search_varies_one_field_at_a_time_and_keeps_the_best() -> None:
+    search = build("coordinate", n_values=2)
+    visits: list[tuple[Setting, int | None, int]] = []
+    for count in (9, 3, 5, 4, 8, 1):
+        setting = next_of(search, history_of(40, *visits))
+        assert setting is not None
+        visits.append((setting, count, 0))
+    sites, amplitudes, frequencies = visits[:2], visits[2:4], visits[4:]
+    assert {s.site for s, _, _ in sites} == {0, 1}
+    assert {s.site for s, _, _ in amplitudes} == {1}
+    assert len({s.amplitude_ua for s, _, _ in amplitudes}) == 2
+    assert {(s.site, s.amplitude_ua) for s, _, _ in frequencies} == {
+        (1, amplitudes[1][0].amplitude_ua)
+    }
+    assert len({s.frequency_hz for s, _, _ in frequencies}) == 2
+
+
+def test_sobol_visits_settings_once_each_and_then_stays_on_the_best() -> None:
+    sobol = build("sobol", n_settings=8)
+    visits: list[tuple[Setting, int | None, int]] = []
+    for count in (9, 4, 7, 6, 8, 9, 9, 5):
+        setting = next_of(sobol, history_of(40, *visits))
+        assert setting is not None
+        visits.append((setting, count, 0))
+    tried = [setting for setting, _, _ in visits]
+    assert len(set(tried)) == 8
+    assert len({s.site for s in tried}) == 2
+    assert next_of(sobol, history_of(40, *visits)) == tried[1]
+
+
 def test_gp_recommends_what_clearly_works_and_leaves_what_clearly_harms() -> None:
     good, bad = at(0, 2000, 5), at(1, 3000, 145)
     history = history_of(80, *[(good, 2, 0), (bad, 70, 0)] * 5)
