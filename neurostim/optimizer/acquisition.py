@@ -1,0 +1,86 @@
+"""How promising each setting is to ask next, and which ones their side effects rule out."""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+from botorch.acquisition.analytic import LogExpectedImprovement
+from torch import Tensor
+
+from neurostim.controllers.acquisition import draws
+from neurostim.optimizer.listing import Listing
+from neurostim.optimizer.state import State
+from neurostim.surrogate.model import ListModel
+from neurostim.surrogate.readout import log_hazard
+
+Name: TypeAlias = Literal["upper_confidence_bound", "log_expected_improvement", "thompson"]
+
+HARM_BETA = 1.0
+"""Standard deviations of the log hazard that its upper bound adds to the mean."""
+
+CHUNK = 256
+"""Settings that a user's acquisition function scores at a time."""
+
+
+def scores(
+    model: ListModel,
+    acquisition: Name | Callable[[ListModel], Any],
+    *,
+    beta: float,
+    seed: int,
+    first_subject: int,
+    n_asks: int,
+) -> Tensor:
+    """Scores of the whole list, `B M`."""
+    if callable(acquisition):
+        return over_list(model, acquisition(model))
+    if acquisition == "log_expected_improvement":
+        return over_list(model, LogExpectedImprovement(model, best_f=best_tried(model)))
+    if acquisition == "thompson":
+        subjects = first_subject + np.arange(model.belief.n_patients)
+        return draws(model, seed, subjects, np.full_like(subjects, n_asks))
+    return model.list_mean + beta * model.list_variance.sqrt()
+
+
+def best_tried(model: ListModel) -> Tensor:
+    """The best posterior mean among settings told, `B 1`; before the first, the prior's best."""
+    observed = model.belief.observed
+    tried = model.list_mean.gather(1, observed.index)
+    tried = torch.where(observed.mask, tried, -torch.inf)
+    if not tried.shape[1]:
+        return model.list_mean.amax(1, keepdim=True)
+    best = tried.amax(1, keepdim=True)
+    return torch.where(torch.isfinite(best), best, model.list_mean.amax(1, keepdim=True))
+
+
+def over_list(model: ListModel, function: Any) -> Tensor:
+    """A BoTorch acquisition function over the list, `B M`."""
+    n_subjects = model.belief.n_patients
+    points = model.settings[:, None, None].expand(-1, n_subjects, -1, -1)  # M B 1 d
+    with torch.no_grad():
+        values = [function(each) for each in points.split(CHUNK)]
+    return torch.cat(values).reshape(len(model.settings), n_subjects).T
+
+
+def tolerated(listing: Listing, state: State, limit: float) -> Tensor:
+    """Settings that side effects do not rule out, `B M`.
+
+    Ruled out is, for a subject of whom a side effect was told, what is at or above a setting that
+    bothered, and what may do so by the upper bound of its hazard. Off never is. A subject of whom
+    nothing was told is guarded by the envelope alone.
+    """
+    harm = state.harm
+    is_in = torch.ones(harm.n_patients, len(listing.settings), dtype=torch.bool)
+    if harm.n_rows == 0:
+        return is_in
+    mean, sd = log_hazard(harm)
+    observed = harm.observed
+    is_asked_about = observed.mask.any(1, keepdim=True)
+    is_low = mean + HARM_BETA * sd <= np.log(limit) if limit > 0 else torch.zeros_like(is_in)
+    is_in &= is_low | ~is_asked_about
+    for b, t in (observed.mask & (observed.value > 0)).nonzero().tolist():
+        is_in[b] &= ~listing.at_or_above(int(observed.index[b, t]))
+    if listing.is_device:
+        is_in[:, 0] = True
+    return is_in

@@ -1,0 +1,233 @@
+"""What an optimiser knows between two calls: a value, so that undoing is going back to an old one.
+
+Continuous responses come in any units. The filter sees them standardised by each subject's average
+and spread; when these have drifted, everything told so far is standardised again and the belief is
+computed anew from it, exactly. Counts have no units, but a subject's level starts from the average
+rate in the same way. A prior that the user brought is about the values as they are told, and
+nothing is standardised.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neurostim.surrogate.filter import Belief, Observed
+from neurostim.surrogate.refit import chosen, refit
+
+Floats = NDArray[np.float64]
+Pending = tuple[tuple[int, ...], ...]
+
+LARGEST_DRIFT = 0.1
+"""In units of the spread, of the average; and of the logarithm of the spread."""
+
+ABSOLUTE_TO_SD = float(np.sqrt(np.pi / 2))
+"""The mean absolute deviation, which one wild value moves less, times this is the SD."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Result:
+    """One result of each of B subjects, or none where the value is NaN."""
+
+    index: NDArray[np.int64]  # B, 0 where there is no setting
+    value: Floats  # B
+    exposure: Floats  # B
+    has_setting: NDArray[np.bool_]  # B
+    harm: Floats  # B: 1 when a bothersome side effect came, 0 when not, NaN when not known
+    pending_before: Pending
+    n_asks_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class State:
+    """Beliefs about B subjects, and what they were asked and have not answered yet."""
+
+    belief: Belief
+    harm: Belief
+    is_standardised: bool
+    told: tuple[Result, ...]
+    centre: Floats  # B
+    spread: Floats  # B
+    pending: Pending
+    n_asks: int = 0
+
+    @property
+    def n_told(self) -> NDArray[np.int64]:
+        """How many results each subject has given, `B`."""
+        if not self.told:
+            return np.zeros(len(self.centre), dtype=np.int64)
+        return np.asarray(np.isfinite(self.values()).sum(axis=1))
+
+    def values(self) -> Floats:
+        """Every value as it was told, `B n`."""
+        return np.stack([each.value for each in self.told], axis=1)
+
+    def n_at(self, subject: int, index: int) -> int:
+        """How many results a subject has given about one setting."""
+        return sum(
+            bool(each.index[subject] == index and np.isfinite(each.value[subject]))
+            for each in self.told
+        )
+
+
+def after(state: State, result: Result) -> State:
+    """The state once a result was told; its scale follows when it has drifted."""
+    told = replace(
+        state,
+        told=(*state.told, result),
+        pending=tuple(
+            without(asked, int(index)) if has else asked
+            for asked, index, has in zip(
+                state.pending, result.index, result.has_setting, strict=True
+            )
+        ),
+        belief=state.belief.told(observed(state, result, scaled(state, result.value))),
+        harm=harm_after(state, result),
+    )
+    return rescaled(told, LARGEST_DRIFT)
+
+
+def harm_after(state: State, result: Result) -> Belief:
+    """What is believed about side effects; without any told, nothing is learnt about them."""
+    if np.isnan(result.harm).all():
+        return state.harm
+    return state.harm.told(observed(state, result, result.harm))
+
+
+def without(asked: tuple[int, ...], index: int) -> tuple[int, ...]:
+    """What is still pending once a setting, perhaps one of them, was answered."""
+    if index not in asked:
+        return asked
+    place = asked.index(index)
+    return asked[:place] + asked[place + 1 :]
+
+
+def scaled(state: State, value: Floats) -> Floats:
+    """Values as the filter sees them."""
+    if state.belief.likelihood.name == "counts" or not state.is_standardised:
+        return value
+    return (value - state.centre) / state.spread
+
+
+def observed(state: State, result: Result, value: Floats) -> Observed:
+    """One observation of each subject for a filter; time passes by exposure."""
+    exposure = torch.from_numpy(result.exposure)
+    is_epoch = torch.from_numpy(result.has_setting)
+    return Observed(
+        index=torch.from_numpy(result.index),
+        value=torch.from_numpy(np.nan_to_num(value)),
+        exposure=exposure,
+        days=exposure,
+        at_day=state.belief.day + exposure / 2,
+        mask=is_epoch & torch.from_numpy(np.isfinite(value)),
+        is_epoch=is_epoch,
+    )
+
+
+def rescaled(state: State, tolerance: float) -> State:
+    """The state with scales that fit all values told, for subjects whose scale has drifted."""
+    if not state.is_standardised or not state.told:
+        return state
+    centre, spread = scales(state)
+    drift = np.maximum(
+        np.abs(centre - state.centre) / spread, np.abs(np.log(spread / state.spread))
+    )
+    has_drifted = drift > tolerance
+    if not has_drifted.any():
+        return state
+    state = with_scales(
+        state,
+        np.where(has_drifted, centre, state.centre),
+        np.where(has_drifted, spread, state.spread),
+    )
+    fitted = refit(state.belief)
+    return replace(state, belief=chosen(fitted, state.belief, torch.from_numpy(has_drifted)))
+
+
+def with_scales(state: State, centre: Floats, spread: Floats) -> State:
+    """The state with other scales; its belief is that of the old ones until it is refitted."""
+    state = replace(state, centre=centre, spread=spread)
+    belief = state.belief
+    if belief.likelihood.name == "counts":
+        start = torch.from_numpy(centre)[:, None].expand_as(belief.level_start)
+        return replace(state, belief=replace(belief, level_start=start.clone()))
+    values = np.stack([scaled(state, each.value) for each in state.told], axis=1)
+    again = replace(belief.observed, value=torch.from_numpy(np.nan_to_num(values)))
+    return replace(state, belief=replace(belief, observed=again))
+
+
+def refitted(state: State) -> State:
+    """The state at the joint mode of everything told: the order of telling is forgotten."""
+    if not state.told:
+        return state
+    if state.is_standardised:
+        state = with_scales(state, *scales(state))
+    return replace(state, belief=refit(state.belief))
+
+
+def scales(state: State) -> tuple[Floats, Floats]:
+    """Average and spread of each subject's values, `B` each; of counts, the log rate and 1."""
+    pairs = [
+        _scale(values[np.isfinite(values)], exposure[np.isfinite(values)], state)
+        for values, exposure in zip(
+            state.values(), np.stack([each.exposure for each in state.told], axis=1), strict=True
+        )
+    ]
+    return np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
+
+
+def _scale(values: Floats, exposure: Floats, state: State) -> tuple[float, float]:
+    if not len(values):
+        return 0.0, 1.0
+    if state.belief.likelihood.name == "counts":
+        return float(np.log((values.sum() + 0.5) / exposure.sum())), 1.0
+    largest = float(np.abs(values).max()) or 1.0
+    unit = np.sort(values / largest)  # neither overflow nor the order of telling matters
+    centre = float(unit.mean())
+    spread = ABSOLUTE_TO_SD * float(np.abs(unit - centre).mean())
+    if len(values) > 1:
+        spread *= float(np.sqrt(len(values) / (len(values) - 1)))
+    if spread < 1e-12:  # one value, or all the same
+        spread = 1.0
+    return centre * largest, spread * largest
+
+
+def imagined(state: State) -> Belief:
+    """The belief as if each pending setting had answered what is expected of it.
+
+    The means stay and the variances shrink (Desautels et al. 2014, GP-BUCB), so that a second ask
+    goes elsewhere.
+    """
+    belief = state.belief
+    for turn in range(max(len(asked) for asked in state.pending)):
+        has = np.array([turn < len(asked) for asked in state.pending])
+        index = np.array([asked[turn] if turn < len(asked) else 0 for asked in state.pending])
+        place = torch.from_numpy(index)
+        latent = _expected(belief, place)
+        is_counts = belief.likelihood.name == "counts"
+        fantasy = Result(
+            index=index,
+            value=(latent.exp() if is_counts else latent).numpy(),
+            exposure=np.ones(len(has)),
+            has_setting=has,
+            harm=np.full(len(has), np.nan),
+            pending_before=state.pending,
+            n_asks_before=state.n_asks,
+        )
+        told = belief.told(observed(state, fantasy, fantasy.value))
+        belief = replace(
+            told,
+            mean=belief.mean,
+            extra_mean=belief.extra_mean,
+            log_weight=belief.log_weight,
+        )
+    return belief
+
+
+def _expected(belief: Belief, place: Tensor) -> Tensor:
+    """Expected latent value of each subject at a setting, `B`."""
+    subject = torch.arange(belief.n_patients)
+    latent = belief.mean[subject, :, place] + belief.extra_mean[..., 0]
+    return (belief.weight * latent).sum(1).clamp(-20.0, 20.0)
