@@ -204,6 +204,130 @@ def import_(
     )
 
 
+federate = typer.Typer(
+    help="Learn one prior in many hospitals: files of sums travel, and no row about a patient.",
+    no_args_is_help=True,
+)
+app.add_typer(federate, name="federate")
+
+
+@app.command()
+def learn(
+    design: Annotated[str, typer.Argument(help="A shipped design's name, or a TOML file.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("prior.safetensors"),
+    patients: Annotated[int, typer.Option(help="How many virtual patients to learn from.")] = 200,
+    epochs: Annotated[int, typer.Option(help="At random settings, of the design's length.")] = 30,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same prior.")] = 0,
+    sources: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A finished results folder, or a CSV file of epochs, instead."),
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option(help="With --from: which arm.  [that with the most settings]")
+    ] = None,
+    wash_in_days: Annotated[
+        float, typer.Option(min=0.0, help="Time constant with which effects come and go.")
+    ] = 18.0,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one key of the design: schedule.epoch_days=7."),
+    ] = None,
+) -> None:
+    """Learn a prior from earlier patients, and judge it by patients it has not seen."""
+    from neurostim.learning.learn import learn_from_design, learn_from_results
+    from neurostim.learning.printing import learning_lines, learning_table
+    from neurostim.trial import one_torch_thread
+    from protocols.documents import parse_overrides
+
+    bar = _progress()
+    tasks: dict[str, Any] = {}
+
+    def step(name: str, done: int, total: int) -> None:
+        bar.start()
+        tasks[name] = tasks[name] if name in tasks else bar.add_task(name, total=total)
+        bar.update(tasks[name], completed=done, total=total)
+
+    overrides = parse_overrides(changes or [])
+    try:
+        with one_torch_thread():
+            learning = (
+                learn_from_results(
+                    design, sources, out, arm=arm, seed=seed, changes=overrides,
+                    wash_in_days=wash_in_days, step=step,
+                )
+                if sources
+                else learn_from_design(
+                    design, out, n_patients=patients, n_epochs=epochs, seed=seed,
+                    changes=overrides, wash_in_days=wash_in_days, step=step,
+                )
+            )  # fmt: skip
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+    console.print(learning_table(learning))
+    for line in learning_lines(learning, out):
+        console.print(line, soft_wrap=True)
+    console.print(NOTICE, style="dim")
+
+
+@federate.command()
+def summarise(
+    folder: Annotated[Path, typer.Argument(help="A results folder of this hospital.")],
+    out: Annotated[Path, typer.Option(help="The file of sums to write.")],
+    prior: Annotated[
+        Path | None, typer.Option(help="What the last round gave; left out in the first.")
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option(help="Which arm.  [that with the most settings]")
+    ] = None,
+    min_patients: Annotated[int, typer.Option(help="Fewer patients are refused.")] = 10,
+    clip: Annotated[
+        float | None, typer.Option(help="The largest norm of a patient's contribution.")
+    ] = None,
+    noise_multiplier: Annotated[
+        float | None, typer.Option(help="Noise in each sum, in units of the clip.")
+    ] = None,
+    delta: Annotated[float, typer.Option(help="For which the privacy budget is stated.")] = 1e-5,
+    wash_in_days: Annotated[
+        float, typer.Option(min=0.0, help="In the first round: the same in every hospital.")
+    ] = 18.0,
+) -> None:
+    """Write the sums over a hospital's patients; nothing else needs to leave it."""
+    from neurostim.learning.hospital import summarise as summarise_hospital
+    from neurostim.learning.printing import sent_lines
+    from neurostim.meta.federation import Protection
+    from neurostim.trial import one_torch_thread
+
+    with one_torch_thread():
+        sent = summarise_hospital(
+            folder, out, prior=prior, arm=arm, delta=delta, wash_in_days=wash_in_days,
+            protection=Protection(
+                min_patients=min_patients, clip=clip, noise_multiplier=noise_multiplier
+            ),
+        )  # fmt: skip
+    for line in sent_lines(sent, out, clip):
+        console.print(line, soft_wrap=True)
+
+
+@federate.command()
+def combine(
+    sums: Annotated[list[Path], typer.Argument(help="One file of sums from each hospital.")],
+    out: Annotated[Path, typer.Option(help="The prior to write.")] = Path("prior.safetensors"),
+    pseudo_patients: Annotated[
+        float, typer.Option(min=0.0, help="How strongly the generic covariance pulls.")
+    ] = 10.0,
+) -> None:
+    """Make one prior of the hospitals' sums, as if their patients had been in one place."""
+    from neurostim.learning.printing import combined_lines
+    from neurostim.meta.federation import combine as combine_sums
+    from neurostim.trial import one_torch_thread
+
+    with one_torch_thread():
+        about = combine_sums(sums, out, pseudo_patients)
+    for line in combined_lines(about, out):
+        console.print(line, soft_wrap=True)
+
+
 @app.command(name="list")
 def list_(topic: Annotated[Topic, typer.Argument(help="What to list.")]) -> None:
     """List the shipped designs, controllers, devices or patient models."""

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
+from neurostim.surrogate.generic import device_prior
 from neurostim.surrogate.prior import ListPrior
 
 GENERIC_SHARE = 0.1
@@ -30,6 +32,19 @@ def mixed(learned: ListPrior, generic: ListPrior, share: float = GENERIC_SHARE) 
         log_weight=generic.log_weight + torch.where(is_same.any(1), known, 0.0),
     )
     return learned.mixed_with(aligned, share)
+
+
+def mixed_for_device(
+    learned: ListPrior, encoded: Tensor, share: float = GENERIC_SHARE
+) -> ListPrior:
+    """The same for a device's list, `M d`, with generic particles at the learned dispersions."""
+    generic = device_prior(
+        encoded,
+        concentrations=learned.dispersion.tolist(),
+        wash_in=float(learned.wash_in[0]),
+        cycle_periods=learned.cycle_periods,
+    )
+    return mixed(learned, generic, share)
 
 
 def pruned(prior: ListPrior, least: float = 0.01) -> ListPrior:

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from neurostim.encoding import Encoding
 from neurostim.history import row_setting, setting_row
-from neurostim.meta.mixing import GENERIC_SHARE, mixed
-from neurostim.surrogate.generic import device_prior, side_effect_prior
+from neurostim.meta.mixing import GENERIC_SHARE, mixed, mixed_for_device
+from neurostim.surrogate.generic import side_effect_prior
 from neurostim.surrogate.prior import ListPrior
 from protocols import InputError, Setting
 
@@ -56,14 +56,8 @@ def load_prior(
     """
     found = read_prior(path, candidates)
     encoded = Encoding.of(tuple(candidates)).settings(tuple(candidates))
-    effects = device_prior(
-        encoded,
-        concentrations=found.effects.dispersion.tolist(),
-        wash_in=float(found.effects.wash_in[0]),
-        cycle_periods=found.effects.cycle_periods,
-    )
     return LearnedPrior(
-        effects=mixed(found.effects, effects, generic_share),
+        effects=mixed_for_device(found.effects, encoded, generic_share),
         side_effects=mixed(found.side_effects, side_effect_prior(encoded), generic_share),
         anchors=found.anchors,
         about=found.about,
@@ -79,7 +73,7 @@ def read_prior(path: str | Path, candidates: Sequence[Setting]) -> LearnedPrior:
             surface(tensors, name, tuple(about["cycle_periods_days"])) for name in SURFACES
         )
         anchors = tuple(int(each) for each in tensors["anchors"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: a prior without a sound {error}") from None
     if effects.n_settings != len(candidates) or side_effects.n_settings != len(candidates):
         raise InputError(f"{path}: tables of {effects.n_settings} settings, not {len(candidates)}")

@@ -1,0 +1,92 @@
+"""Where patients to learn from lie: results folders, and files of rows."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurostim.learning.cohort import DELIVERED
+from neurostim.results import load
+from neurostim.storage import MANIFEST
+from protocols import InputError, Mode
+
+
+def rows_from(sources: Sequence[Path], arm: str | None) -> pd.DataFrame:
+    """The epochs of several cohorts under one another; names get the cohort's number."""
+    tables = []
+    for number, source in enumerate(sources):
+        if source.is_dir() and not (source / MANIFEST).exists() and (source / "diary.csv").exists():
+            rows = read_rows(source / "diary.csv")
+        elif source.suffix == ".csv":
+            rows = read_rows(source)
+        else:
+            rows = arm_of(load(source).epochs(), arm)
+        name = rows["patient"].astype(str)
+        tables.append(rows.assign(patient=f"{number}/" + name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def arm_of(epochs: pd.DataFrame, arm: str | None) -> pd.DataFrame:
+    """The rows of one arm, that with the most different settings unless one is named."""
+    arms = list(epochs["arm"].unique())
+    if arm is not None and arm not in arms:
+        raise InputError(f"--arm {arm}: one of {', '.join(arms)} was expected")
+    n_different = epochs.drop_duplicates(["arm", *DELIVERED])["arm"].value_counts()
+    return epochs[epochs["arm"] == (arm or n_different.reindex(arms).idxmax())]
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Epochs of imported patients, one a line; settings in the columns of a results table."""
+    try:
+        rows = pd.read_csv(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable CSV file ({error})") from None
+    needed = ["patient", "start_day", "days", "n_seizures", *DELIVERED[:4]]
+    missing = [name for name in needed if name not in rows]
+    if missing:
+        raise InputError(
+            f"{path}: the column {missing[0]} is missing; learning needs a line per epoch with "
+            f"{', '.join(needed)}, since a diary alone does not say what was delivered"
+        )
+    defaults: dict[str, Any] = {
+        "days_recorded": rows["days"],
+        "worst_grade": np.nan,
+        "phase": "treatment",
+        "delivered_on_ms": 0,
+        "delivered_off_ms": 0,
+        "delivered_mode": Mode.CONTINUOUS.value,
+    }
+    for name, value in defaults.items():
+        if name not in rows:
+            rows[name] = value
+    for name in ("start_day", "days", "days_recorded", *DELIVERED[:-1]):
+        values = pd.to_numeric(rows[name], errors="coerce")
+        wrong = ~(values >= 0) | (values % 1 != 0)
+        if wrong.any():
+            line = int(wrong.to_numpy().argmax())
+            raise InputError(
+                f"{path}, line {line + 2}: {name} = {rows[name].iloc[line]}: "
+                "a whole number from 0 up was expected"
+            )
+        rows[name] = values.astype("int64")
+    counts = pd.to_numeric(rows["n_seizures"], errors="coerce")
+    wrong = rows["n_seizures"].notna() & (~(counts >= 0) | (counts % 1 != 0))
+    if wrong.any():
+        line = int(wrong.to_numpy().argmax())
+        raise InputError(
+            f"{path}, line {line + 2}: n_seizures = {rows['n_seizures'].iloc[line]}: "
+            "a whole number from 0 up, or nothing, was expected"
+        )
+    return rows.assign(n_seizures=counts)
+
+
+def fingerprint(source: Path) -> dict[str, Any]:
+    """What says which cohort a source is."""
+    if (source / MANIFEST).exists():
+        manifest = load(source).manifest
+        return {name: manifest[name] for name in ("fingerprint", "seed")}
+    file = source / "diary.csv" if source.is_dir() else source
+    return {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
