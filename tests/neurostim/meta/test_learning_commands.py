@@ -1,0 +1,165 @@
+"""`learn` and `federate` from the command line, on a design small enough for the fast tier."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from neurostim.command_line import main
+from neurostim.learning.fit import Recipe
+from neurostim.learning.learn import learn_from_results, training_plan
+from neurostim.meta.prior_file import load_prior
+from neurostim.results import load, run_trial
+from protocols import InputError
+
+SMALL = {
+    "settings.site": [0, 1],
+    "settings.amplitude_ua": [2000, 4000],
+    "settings.frequency_hz": [5, 145],
+    "schedule.baseline_days": 28,
+}
+FLAGS = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
+RANDOM_ARM = SMALL | {
+    "schedule.treatment_days": 84,
+    "schedule.evaluation_days": 28,
+    "arms": [{"name": "sham", "controller": "sham"}, {"name": "random", "controller": "random"}],
+}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["neurostim", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        printed = capsys.readouterr()
+        code = caught.value.code
+        return (code if isinstance(code, int) else 0), printed.out, printed.err
+
+    return run
+
+
+def candidates() -> tuple[object, ...]:
+    return training_plan("demo", n_patients=5, n_epochs=2, seed=0, changes=SMALL).candidates
+
+
+def test_learning_from_a_design_ends_in_a_table_and_a_prior(run: Run, tmp_path: Path) -> None:
+    arguments = ["learn", "demo", "--patients", "10", "--epochs", "3", "--seed", "3", *FLAGS]
+    code, out, _ = run(*arguments, "--out", "one.safetensors")
+    assert code == 0
+    for word in ("10 patients", "learned", "generic", "(chosen)", "First settings to try", "gap"):
+        assert word in out, out
+    found = load_prior(tmp_path / "one.safetensors", candidates())
+    assert found.about["cohort"]["n_epochs"] == 3
+    assert found.about["held_out"]["n_patients"] == 2
+    assert len(found.about["recipes"]) == 6
+    run(*arguments, "--out", "two.safetensors")
+    assert Path("one.safetensors").read_bytes() == Path("two.safetensors").read_bytes()
+
+
+def test_learning_from_a_finished_run_needs_no_truth(run: Run) -> None:
+    run_trial("demo", n_patients=12, overrides=RANDOM_ARM, out="done")
+    code, out, _ = run("learn", "demo", "--from", "done", *FLAGS)
+    assert code == 0
+    assert "12 patients" in out
+    assert "fewer were predicted" in " ".join(out.split())
+    assert Path("prior.safetensors").exists()
+
+
+def test_rows_of_imported_patients_teach_what_the_run_itself_teaches(tmp_path: Path) -> None:
+    result = run_trial("demo", n_patients=12, overrides=RANDOM_ARM, out=tmp_path / "done")
+    rows = result.epochs()
+    kept = [
+        name for name in rows
+        if name.startswith("delivered_")
+        or name in ("patient", "start_day", "days", "n_seizures", "days_recorded", "worst_grade",
+                    "phase")
+    ]  # fmt: skip
+    rows[rows["arm"] == "random"][kept].to_csv(tmp_path / "rows.csv", index=False)
+    found = [
+        learn_from_results(
+            "demo", [source], tmp_path / f"{source.stem}.safetensors", arm=None, seed=0,
+            changes=SMALL, recipes=(Recipe(n_pseudo=10, n_rounds=2),), step=lambda *_: None,
+        )
+        for source in (tmp_path / "done", tmp_path / "rows.csv")
+    ]  # fmt: skip
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("patient,date,count\n1,2020-01-01,0\n", ["start_day is missing", "what was delivered"]),
+        ("", ["not a readable CSV"]),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us\n1,0,-3,2,0,2000,5,90\n",
+            ["line 2", "days = -3"],
+        ),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us\n1,0,7,2.5,0,2000,5,90\n",
+            ["line 2", "n_seizures = 2.5"],
+        ),
+    ],
+)
+def test_rows_that_cannot_teach_are_one_sentence(run: Run, text: str, words: list[str]) -> None:
+    Path("rows.csv").write_text(text, encoding="utf-8")
+    code, _, err = run("learn", "demo", "--from", "rows.csv", *FLAGS)
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1, err
+    for word in ("rows.csv", *words):
+        assert word in err, err
+
+
+def test_two_hospitals_learn_together_in_two_rounds(run: Run) -> None:
+    for seed in (1, 2):
+        run_trial("demo", n_patients=10, overrides=RANDOM_ARM, out=f"h{seed}", seed=seed)
+    prior: list[str] = []
+    for number in (1, 2):
+        for seed in (1, 2):
+            code, out, err = run(
+                "federate", "summarise", f"h{seed}", "--out", f"{number}-{seed}.st", "--clip", "5",
+                "--noise-multiplier", "20", *prior,
+            )  # fmt: skip
+            assert code == 0, err
+            assert f"10 patients for round {number}" in out
+            assert "epsilon = " in out
+        sums = [f"{number}-1.st", f"{number}-2.st"]
+        code, out, _ = run("federate", "combine", *sums, "--out", f"prior-{number}.st")
+        assert code == 0
+        assert "20 patients of 2 hospitals" in out
+        prior = ["--prior", f"prior-{number}.st"]
+    found = load_prior("prior-2.st", candidates())
+    assert found.about["round"] == 2
+    assert found.about["mu_squared"] == pytest.approx(2 / 400)
+    code, _, err = run("federate", "combine", "1-1.st", "2-2.st")
+    assert code == 2
+    assert "do not belong to one round" in err
+    code, _, err = run("federate", "summarise", "h1", "--out", "x.st", "--min-patients", "11")
+    assert code == 2
+    assert "10 patients: at least 11" in err
+    assert not Path("x.st").exists()
+
+
+def test_a_prior_of_another_list_is_refused_in_a_round(run: Run, tmp_path: Path) -> None:
+    run_trial("demo", n_patients=10, overrides=RANDOM_ARM, out="h1")
+    run("federate", "summarise", "h1", "--out", "a.st")
+    run("federate", "combine", "a.st", "--out", "p.st")
+    other = RANDOM_ARM | {"settings.site": [0]}
+    run_trial("demo", n_patients=10, overrides=other, out="h2")
+    code, _, err = run("federate", "summarise", "h2", "--prior", "p.st", "--out", "b.st")
+    assert code == 2
+    assert "9 settings" in err
+    assert load(tmp_path / "h2") is not None
+
+
+def test_few_patients_and_epochs_are_refused() -> None:
+    for numbers in ({"n_patients": 4, "n_epochs": 9}, {"n_patients": 9, "n_epochs": 1}):
+        with pytest.raises(InputError, match="or more were expected"):
+            training_plan("demo", seed=0, changes={}, **numbers)
