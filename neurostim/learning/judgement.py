@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 import torch
 
 from neurostim.controllers import Controller
@@ -36,15 +37,17 @@ class Judged:
 
 
 def in_trial(plan: Plan, patients: tuple[int, ...], controller: Controller) -> Judged:
-    """The share of the gap that a controller closes while it treats these virtual patients.
+    """The share of the gap that a controller closes while it treats these virtual patients."""
+    outcomes = lived(plan, patients, controller)
+    return ratio(as_floats(outcomes["gap_closed"]), as_floats(outcomes["gap"]))
 
-    They live through the loop and the gate like those of any arm.
-    """
+
+def lived(plan: Plan, patients: tuple[int, ...], controller: Controller) -> pd.DataFrame:
+    """Outcomes of these patients, who live through the loop and the gate like those of any arm."""
     trial = replace(plan, patients=patients, controllers=(controller,))
     with TemporaryDirectory(prefix="neurostim-") as scratch:
         run(trial, Path(scratch) / "run")
-        outcomes = load(Path(scratch) / "run").outcomes()
-    return ratio(as_floats(outcomes["gap_closed"]), as_floats(outcomes["gap"]))
+        return load(Path(scratch) / "run").outcomes()
 
 
 def predicted(prior: ListPrior, cohort: Cohort) -> Judged:
