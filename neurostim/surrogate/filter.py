@@ -69,8 +69,8 @@ class Rows:
         self.buffer = buffer
         self.n_used = n_used
 
-    def added(self, n: int, row: Tensor) -> "Rows":
-        """Rows whose first n are these and whose next is `row`, `B K M`."""
+    def added(self, n: int, row: Tensor, scale: Tensor) -> "Rows":
+        """Rows whose first n are these and whose next is `row * scale`, `B K M` and `B K 1`."""
         rows = self
         if n < self.n_used or n == self.buffer.shape[2]:
             capacity = max(FIRST_CAPACITY, self.buffer.shape[2])
@@ -79,7 +79,7 @@ class Rows:
             shape = (*row.shape[:2], capacity, row.shape[2])
             rows = Rows(row.new_empty(shape), n)
             rows.buffer[:, :, :n] = self.buffer[:, :, :n]
-        rows.buffer[:, :, n] = row
+        torch.mul(row, scale, out=rows.buffer[:, :, n])
         rows.n_used = n + 1
         return rows
 
@@ -91,6 +91,7 @@ class Belief:
     prior: ListPrior
     likelihood: Likelihood
     has_wash_in: bool
+    has_drift: bool
     observed: Observed
     n_rows: int
     mean: Tensor  # B K M, of the effects now
@@ -127,6 +128,7 @@ class Belief:
             prior=prior,
             likelihood=likelihood,
             has_wash_in=prior.has_wash_in,
+            has_drift=prior.has_drift,
             observed=Observed(
                 index=none.long(),
                 value=none,
@@ -237,12 +239,16 @@ def absorbed(belief: Belief, observed: Observed) -> Belief:
 
     seen = own * rows_at_x + carried * belief.carried_rows
     seen = seen + (belief.extra_rows @ extra[..., None])[..., 0]
-    explained = ((seen * row_share)[:, :, None] @ belief.rows.buffer[:, :, :n])[:, :, 0]
-    to_list = own * list_row + carried * carried_row - explained
+    mixed = own * list_row + carried * carried_row if belief.has_wash_in else list_row
+    to_list = torch.baddbmm(
+        mixed.flatten(0, 1)[:, None],
+        (seen * row_share).flatten(0, 1)[:, None],
+        belief.rows.buffer[:, :, :n].flatten(0, 1),
+        alpha=-1,
+    ).view_as(mixed)
     to_extra = prior.extra_variance * extra - (seen[:, :, None] @ belief.extra_rows)[:, :, 0]
-    carried_at_x = carried_row[patient, :, x]  # B K
     to_carried = (
-        own[..., 0] * carried_at_x
+        own[..., 0] * carried_row[patient, :, x]
         + in_mean * belief.carried_variance
         - (seen * belief.carried_rows).sum(-1)
     )
@@ -266,15 +272,16 @@ def absorbed(belief: Belief, observed: Observed) -> Belief:
     scale = (precision / (1 + precision * variance)).sqrt()[..., None]
     log_weight = belief.log_weight + torch.where(is_used, site.log_evidence, 0.0)
 
-    row = to_list * scale
+    rows = belief.rows.added(n, to_list, scale)
+    row = rows.buffer[:, :, n]
     carried_rows = torch.cat((belief.carried_rows, to_carried[..., None] * scale), dim=2)
     after = replace(
         belief,
         observed=belief.observed.and_then(observed),
         n_rows=n + 1,
-        mean=belief.mean + to_list * gradient,
-        variance=(belief.variance - row.square()).clamp_min(0.0),
-        rows=belief.rows.added(n, row),
+        mean=torch.addcmul(belief.mean, to_list, gradient),
+        variance=torch.addcmul(belief.variance, row, row, value=-1).clamp_min_(0.0),
+        rows=rows,
         row_day=torch.cat((belief.row_day, belief.day[:, None]), dim=1),
         extra_mean=belief.extra_mean + to_extra * gradient,
         extra_rows=torch.cat((belief.extra_rows, (to_extra * scale)[:, :, None]), dim=2),
@@ -293,19 +300,21 @@ def later(
     """The belief at the end of an epoch: what its setting leaves, and what is forgotten."""
     prior = belief.prior
     passed = torch.where(observed.is_epoch, observed.days, 0.0)
+    after = replace(belief, day=belief.day + passed)
     keep = prior.keep ** passed[:, None]
-    after = replace(
-        belief,
-        mean=prior.mean + keep[..., None] * (belief.mean - prior.mean),
-        variance=prior.variance - keep.square()[..., None] * (prior.variance - belief.variance),
-        day=belief.day + passed,
-        extra_mean=belief.extra_mean.clone(),
-        extra_rows=belief.extra_rows.clone(),
-    )
-    level_keep = prior.level_keep ** passed[:, None]
-    level_gap = belief.extra_mean[..., 0] - belief.level_start
-    after.extra_mean[..., 0] = belief.level_start + level_keep * level_gap
-    after.extra_rows[..., 0] *= level_keep[..., None]
+    if belief.has_drift:
+        square = keep.square()[..., None]
+        after = replace(
+            after,
+            mean=torch.lerp(prior.mean, belief.mean, keep[..., None]),
+            variance=torch.lerp(prior.variance, belief.variance, square),
+            extra_mean=belief.extra_mean.clone(),
+            extra_rows=belief.extra_rows.clone(),
+        )
+        level_keep = prior.level_keep ** passed[:, None]
+        level_gap = belief.extra_mean[..., 0] - belief.level_start
+        after.extra_mean[..., 0] = belief.level_start + level_keep * level_gap
+        after.extra_rows[..., 0] *= level_keep[..., None]
     if not belief.has_wash_in:
         return after
     x, patient = observed.index, torch.arange(belief.n_patients, device=belief.mean.device)

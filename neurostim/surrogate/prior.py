@@ -60,6 +60,11 @@ class ListPrior:
         return bool((self.wash_in > 0).any())
 
     @property
+    def has_drift(self) -> bool:
+        """Whether any particle lets effects or the level change with time."""
+        return bool((self.keep < 1).any() or (self.level_keep < 1).any())
+
+    @property
     def extra_variance(self) -> Tensor:
         """Prior variance of the level and of each sine and cosine, `K E`."""
         cycles = self.cycle_sd.square()[:, None].expand(-1, 2 * len(self.cycle_periods))
