@@ -17,7 +17,7 @@ from neurostim.meta.federation import (
     summarised,
     write_sums,
 )
-from neurostim.meta.prior_file import read_prior
+from neurostim.meta.prior_file import read_prior, refuse_existing
 from neurostim.meta.privacy import DEFAULT_DELTA, epsilon_of
 from neurostim.plan import make_plan
 from neurostim.results import load
@@ -50,8 +50,7 @@ def summarise(
     """Write the sums over the patients of a results folder, for the round after this prior's."""
     if not 0 < delta < 1:
         raise InputError(f"--delta {delta}: a number between 0 and 1 was expected")
-    if out.exists():
-        raise InputError(f"{out} is there already: another file was expected")
+    refuse_existing(out)
     result = load(folder)
     candidates = candidates_of(result.manifest)
     start, about = _start(candidates, prior, wash_in_days)

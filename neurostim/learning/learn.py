@@ -26,7 +26,7 @@ from neurostim.learning.sources import fingerprint, rows_from
 from neurostim.meta.anchors import anchors
 from neurostim.meta.federation import DISPERSIONS_PER_DAY, Surfaces, generic_start
 from neurostim.meta.mixing import mixed_for_device, pruned
-from neurostim.meta.prior_file import write_prior
+from neurostim.meta.prior_file import refuse_existing, write_prior
 from neurostim.plan import Plan, make_plan
 from neurostim.results import load
 from neurostim.storage import digest
@@ -105,6 +105,7 @@ def learn_from_design(
     The recipe is chosen by a trial on a fifth of the patients, whom the candidates did not see;
     the prior is then learned on all, and what it is worth is told by as many fresh patients.
     """
+    refuse_existing(out)
     n_held = min(max(2, round(HELD_OUT_SHARE * n_patients)), MOST_JUDGED)
     n_drawn = n_patients + n_held
     plan = training_plan(design, n_patients=n_drawn, n_epochs=n_epochs, seed=seed, changes=changes)
@@ -181,6 +182,7 @@ def learn_from_results(
     The recipe is chosen by how well it predicts a fifth of the patients, and what the prior is
     worth is told by the same patients: a little too well, therefore.
     """
+    refuse_existing(out)
     plan = training_plan(design, n_patients=FEWEST_PATIENTS, n_epochs=2, seed=seed, changes=changes)
     people = cohort_of_rows(rows_from(sources, arm), plan.candidates)
     n_patients = len(people)

@@ -22,6 +22,7 @@ from neurostim.meta.prior_file import (
     SURFACES,
     list_tensors,
     read_tensors,
+    refuse_existing,
     surface,
     surface_tensors,
     write_prior,
@@ -144,6 +145,7 @@ def write_sums(
 
 def combine(paths: Sequence[Path], out: Path, n_pseudo: float = N_PSEUDO) -> dict[str, Any]:
     """Write the prior that the sums of several hospitals give; returns what it is about."""
+    refuse_existing(out)
     files = [read_tensors(path, SUMS_KIND) for path in paths]
     tensors, about = files[0]
     for path, (others, header) in zip(paths[1:], files[1:], strict=True):

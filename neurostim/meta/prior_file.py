@@ -101,6 +101,12 @@ def write_prior(
     write_tensors(path, tensors, PRIOR_KIND, dict(about) | periods)
 
 
+def refuse_existing(path: Path) -> None:
+    """Raise `InputError` when a file is there already: nothing that was learned is overwritten."""
+    if path.exists():
+        raise InputError(f"{path} is there already: another file was expected")
+
+
 def surface_tensors(name: str, prior: ListPrior) -> dict[str, Tensor]:
     """The tensors of one surface, whose particles share mean and covariance."""
     once = {f"{name}.{each}": getattr(prior, each)[:1] for each in SHARED}

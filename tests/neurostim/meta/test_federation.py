@@ -82,9 +82,9 @@ def test_a_federated_prior_is_the_pooled_one_over_several_rounds(tmp_path: Path)
             paths.append(tmp_path / f"{number}-{place}.safetensors")
             about = {"round": number, "mu_squared": None}
             write_sums(paths[-1], LIST, federated, summarised(federated, each, OPEN), about)
-        about = combine(paths, tmp_path / "prior.safetensors")
+        about = combine(paths, tmp_path / f"prior-{number}.safetensors")
         assert (about["n_patients"], about["round"]) == (41, number)
-        found = read_prior(tmp_path / "prior.safetensors", LIST)
+        found = read_prior(tmp_path / f"prior-{number}.safetensors", LIST)
         federated = {"effects": found.effects, "side_effects": found.side_effects}
         for name in SURFACES:
             for column in ("mean", "covariance", "level_mean", "level_sd", "log_weight"):

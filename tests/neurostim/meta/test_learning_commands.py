@@ -138,6 +138,9 @@ def test_two_hospitals_learn_together_in_two_rounds(run: Run) -> None:
     found = load_prior("prior-2.st", candidates())
     assert found.about["round"] == 2
     assert found.about["mu_squared"] == pytest.approx(2 / 400)
+    code, _, err = run("federate", "combine", *sums, "--out", "prior-1.st")
+    assert code == 2
+    assert "prior-1.st is there already" in err
     code, _, err = run("federate", "combine", "1-1.st", "2-2.st")
     assert code == 2
     assert "do not belong to one round" in err
