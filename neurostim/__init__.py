@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neurostim.optimizer import Optimizer as Optimizer
     from neurostim.results import Result as Result
     from neurostim.results import load as load
     from neurostim.results import run_trial as run_trial
@@ -25,13 +26,14 @@ __version__ = version("neurostim")
 
 _HOMES = {
     "InputError": "protocols",
+    "Optimizer": "neurostim.optimizer",
     "Result": "neurostim.results",
     "load": "neurostim.results",
     "run_trial": "neurostim.results",
 }
 """The public names and where they live: imported when used, so that help answers at once."""
 
-__all__ = ["InputError", "Result", "load", "run_trial"]
+__all__ = ["InputError", "Optimizer", "Result", "load", "run_trial"]
 
 
 def _check_siblings() -> None:

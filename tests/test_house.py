@@ -77,7 +77,7 @@ def test_only_the_loop_advances_patients_and_only_with_what_the_gate_delivered()
 def test_the_public_surface_is_what_the_readme_promises() -> None:
     import neurostim
 
-    assert neurostim.__all__ == ["InputError", "Result", "load", "run_trial"]
+    assert neurostim.__all__ == ["InputError", "Optimizer", "Result", "load", "run_trial"]
     for name in neurostim.__all__:
         assert getattr(neurostim, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

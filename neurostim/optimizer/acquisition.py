@@ -67,8 +67,9 @@ def tolerated(listing: Listing, state: State, limit: float) -> Tensor:
     """Settings that side effects do not rule out, `B M`.
 
     Ruled out is, for a subject of whom a side effect was told, what is at or above a setting that
-    bothered, and what may do so by the upper bound of its hazard. Off never is. A subject of whom
-    nothing was told is guarded by the envelope alone.
+    bothered, and what may do so by the upper bound of its hazard. Off never is. When nothing is left
+    of a table, what was only ever harmless is. A subject of whom nothing was told is guarded by the
+    envelope alone.
     """
     harm = state.harm
     is_in = torch.ones(harm.n_patients, len(listing.settings), dtype=torch.bool)
@@ -79,8 +80,14 @@ def tolerated(listing: Listing, state: State, limit: float) -> Tensor:
     is_asked_about = observed.mask.any(1, keepdim=True)
     is_low = mean + HARM_BETA * sd <= np.log(limit) if limit > 0 else torch.zeros_like(is_in)
     is_in &= is_low | ~is_asked_about
-    for b, t in (observed.mask & (observed.value > 0)).nonzero().tolist():
-        is_in[b] &= ~listing.at_or_above(int(observed.index[b, t]))
+    bothered, harmless = ~is_in & False, ~is_in & False
+    for b, t in observed.mask.nonzero().tolist():
+        index = int(observed.index[b, t])
+        if observed.value[b, t] > 0:
+            bothered[b] |= listing.at_or_above(index)
+        else:
+            harmless[b, index] = True
     if listing.is_device:
-        is_in[:, 0] = True
-    return is_in
+        is_in[:, 0] = True  # off
+    is_in &= ~bothered
+    return torch.where(is_in.any(1, keepdim=True), is_in, harmless & ~bothered)

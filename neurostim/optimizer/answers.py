@@ -98,10 +98,11 @@ def recommendations(
     )
     level = response(fitted.belief, place)
     is_same = place == reference
+    better = [gain.expected(), gain.quantile(TAIL), gain.quantile(1 - TAIL)]
+    values = [level.expected(), level.quantile(TAIL), level.quantile(1 - TAIL)]
+    below = gain.below(torch.zeros_like(better[0]))
     answers = []
     for b, m in enumerate(place.tolist()):
-        better = [gain.expected(), gain.quantile(TAIL), gain.quantile(1 - TAIL)]
-        values = [level.expected(), level.quantile(TAIL), level.quantile(1 - TAIL)]
         improvement, low, high = (_improvement(fitted, sign, float(each[b]), b) for each in better)
         expected, lowest, highest = (_value(fitted, float(each[b]), b) for each in values)
         answers.append(
@@ -111,9 +112,7 @@ def recommendations(
                 interval=(lowest, highest),
                 improvement=improvement,
                 improvement_interval=(low, high),
-                probability_of_improvement=0.0
-                if is_same[b]
-                else 1 - float(gain.below(torch.zeros_like(values[0]))[b]),
+                probability_of_improvement=0.0 if is_same[b] else 1 - float(below[b]),
                 reference="average of the list" if reference < 0 else listing.settings[reference],
                 n_told=fitted.n_at(b, m),
                 is_supported=bool(supported[b, m]),
@@ -142,7 +141,7 @@ def stops(
     reference: int,
     tolerance: float,
 ) -> list[Stop | None]:
-    """Whether each subject may stop, from a state that was refitted (see `Optimizer.should_stop`)."""
+    """Whether each subject may stop (see `Optimizer.should_stop`), from a refitted state."""
     model = ListModel(fitted.belief, listing.features, sign)
     place = best_of(model.list_mean, eligible(fitted, model, allowed)[0])
 
@@ -178,9 +177,7 @@ def explanations(
     gains = benefit(fitted.belief, sign, second)
     over = 1 - gains.below(torch.zeros_like(gains.expected()))[subject, place]
     answers = []
-    for b, (m, other, ask) in enumerate(
-        zip(place.tolist(), second.tolist(), asked, strict=True)
-    ):
+    for b, (m, other, ask) in enumerate(zip(place.tolist(), second.tolist(), asked, strict=True)):
         is_exploit = ask is None or ask == m
         answers.append(
             Explanation(

@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Any, Self, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -20,7 +21,15 @@ from neurostim.optimizer.answers import (
     recommendations,
     stops,
 )
-from neurostim.optimizer.listing import Listing, listing_of
+from neurostim.optimizer.listing import listing_of
+from neurostim.optimizer.options import (
+    BETA,
+    N_INITIAL,
+    Goal,
+    LikelihoodName,
+    Options,
+    check_choice,
+)
 from neurostim.optimizer.results import result_of
 from neurostim.optimizer.state import State, after, imagined, refitted
 from neurostim.surrogate.filter import Belief
@@ -30,8 +39,6 @@ from neurostim.surrogate.prior import ListPrior
 from protocols import OFF, InputError
 from safety import Envelope
 
-Goal: TypeAlias = Literal["minimize", "maximize"]
-LikelihoodName: TypeAlias = Literal["counts", "gaussian"]
 Acquisition: TypeAlias = acquisitions.Name | Callable[[ListModel], Any]
 
 N_KEPT = 8
@@ -58,7 +65,8 @@ class Optimizer:
         n_subjects: int | None = None,
         first_subject: int = 0,
         acquisition: Acquisition = "upper_confidence_bound",
-        beta: float = 2.5,
+        beta: float | None = None,
+        n_initial: int | None = None,
         reference: Any = None,
         known_unsafe: Sequence[Any] = (),
         side_effect_limit: float = 0.25,
@@ -79,7 +87,10 @@ class Optimizer:
             first_subject: the number of the first subject, which addresses its random numbers.
             acquisition: how promising a setting is; a callable takes the model (`ListModel`) and
                 returns a BoTorch acquisition function over it.
-            beta: standard deviations that the upper confidence bound adds to the mean.
+            beta: standard deviations that the upper confidence bound adds to the mean; 2.5 on a
+                device and 4 on a table when absent, as measured.
+            n_initial: results before which settings are spread evenly over the list; none on a
+                device and 16 on a table when absent, as measured.
             reference: the setting that improvements are counted from; off on a device, and on a
                 table the average of the list, when absent.
             known_unsafe: settings that are never asked and never recommended.
@@ -89,46 +100,35 @@ class Optimizer:
                 for counts, on the log rate.
 
         """
-        _check_choice("goal", goal, get_args(Goal))
-        _check_choice("likelihood", likelihood, get_args(LikelihoodName))
-        if not callable(acquisition):
-            _check_choice("acquisition", acquisition, get_args(acquisitions.Name))
-        for name, number in (
-            ("beta", beta),
-            ("side_effect_limit", side_effect_limit),
-            ("tolerance", tolerance),
-        ):
-            if not (isinstance(number, int | float) and 0 <= number < np.inf):
-                raise InputError(f"{name} = {number!r}: 0 or more was expected")
-        for name, whole, lowest in (
-            ("n_subjects", 1 if n_subjects is None else n_subjects, 1),
-            ("seed", seed, 0),
-            ("first_subject", first_subject, 0),
-        ):
-            if type(whole) is not int or whole < lowest:
-                raise InputError(f"{name} = {whole!r}: a whole number from {lowest} was expected")
         self._listing = listing_of(space, envelope)
+        kind = "device" if self._listing.is_device else "table"
+        self._options = Options(
+            goal=goal,
+            likelihood=likelihood,
+            seed=seed,
+            n_subjects=n_subjects,
+            first_subject=first_subject,
+            beta=BETA[kind] if beta is None else beta,
+            n_initial=N_INITIAL[kind] if n_initial is None else n_initial,
+            side_effect_limit=side_effect_limit,
+            tolerance=tolerance,
+        )
+        if not callable(acquisition):
+            check_choice("acquisition", acquisition, get_args(acquisitions.Name))
         if prior is not None and prior.n_settings != len(self.settings):
             raise InputError(
                 f"prior is over {prior.n_settings} settings: {len(self.settings)} were expected"
             )
-        self._sign = -1.0 if goal == "minimize" else 1.0
-        self._options = {
-            "goal": goal,
-            "likelihood": likelihood,
-            "seed": seed,
-            "n_subjects": n_subjects,
-            "first_subject": first_subject,
-            "beta": beta,
-            "side_effect_limit": side_effect_limit,
-            "tolerance": tolerance,
-        }
         self._acquisition, self._prior = acquisition, prior
         self._reference = self._reference_of(reference)
         self._unsafe = tuple(sorted({self._listing.index_of(each) for each in known_unsafe}))
         if len(self._unsafe) == len(self.settings):
             raise InputError("known_unsafe holds the whole list: nothing is left to ask")
         self._n_subjects = n_subjects or 1
+        self._designs = [
+            self._listing.design(n_initial, seed, first_subject + b) if n_initial else ()
+            for b in range(self._n_subjects)
+        ]
         self._state = self._first_state()
         self._earlier: deque[State] = deque(maxlen=N_KEPT)
         self._fit: tuple[State, State] | None = None
@@ -140,7 +140,7 @@ class Optimizer:
 
     def _first_state(self) -> State:
         b = self._n_subjects
-        likelihood = str(self._options["likelihood"])
+        likelihood = self._options.likelihood
         prior = self._prior or self._listing.prior(likelihood)
         return State(
             belief=Belief.start(prior, LIKELIHOODS[likelihood], b),
@@ -174,16 +174,16 @@ class Optimizer:
     @property
     def pending(self) -> Any:
         """Settings that were asked and not answered: of the subject, or of each."""
-        return self._answer([
-            tuple(self.settings[m] for m in asked) for asked in self._state.pending
-        ])
+        return self._answer(
+            [tuple(self.settings[m] for m in asked) for asked in self._state.pending]
+        )
 
     def __repr__(self) -> str:
         guard = self._listing.envelope
         guarded = f"envelope {guard.name!r}" if guard else "guarded = False"
         return (
             f"Optimizer({len(self.settings)} settings, {guarded}, "
-            f"{self._options['goal']} {self._options['likelihood']}, "
+            f"{self._options.goal} {self._options.likelihood}, "
             f"{self._n_subjects} subject{'s' * (self._n_subjects > 1)}, "
             f"{len(self._state.told)} told)"
         )
@@ -199,9 +199,7 @@ class Optimizer:
         self._state = saving.with_asked(self._state, asked)
         return self._answer([None if m is None else self.settings[m] for m in asked])
 
-    def tell(
-        self, setting: Any, value: Any, exposure: Any = 1.0, side_effect: Any = None
-    ) -> None:
+    def tell(self, setting: Any, value: Any, exposure: Any = 1.0, side_effect: Any = None) -> None:
         """Tell what came of a setting; of a batch, a list each with None where there is nothing.
 
         Args:
@@ -217,7 +215,7 @@ class Optimizer:
             self._listing,
             self._state,
             (setting, value, exposure, side_effect),
-            is_batch=self._options["n_subjects"] is not None,
+            is_batch=self._options.is_batch,
         )
         before = self._state
         self._state = after(before, result)
@@ -242,7 +240,7 @@ class Optimizer:
         """
         state = self._fitted()
         found = recommendations(
-            self._listing, state, self._sign, self._allowed(), self._reference
+            self._listing, state, self._options.sign, self._allowed(), self._reference
         )
         answer: Recommendation | list[Recommendation] = self._answer(found)
         return answer
@@ -259,25 +257,25 @@ class Optimizer:
         found = stops(
             self._listing,
             self._fitted(),
-            self._sign,
+            self._options.sign,
             self._allowed(),
             self._reference,
-            float(self._options["tolerance"]),  # type: ignore[arg-type]
+            self._options.tolerance,
         )
-        answer: Stop | None | list[Stop | None] = self._answer(found)
+        answer: Stop | list[Stop | None] | None = self._answer(found)
         return answer
 
     def explain(self) -> Any:
         """What was learnt and why the next setting is what it is, as data."""
         found = explanations(
-            self._listing, self._fitted(), self._sign, self._allowed(), self._next()
+            self._listing, self._fitted(), self._options.sign, self._allowed(), self._next()
         )
         answer: Explanation | list[Explanation] = self._answer(found)
         return answer
 
     def model(self) -> ListModel:
         """The posterior over the benefit of the list, as a BoTorch model of all subjects."""
-        return ListModel(self._fitted().belief, self._listing.features, self._sign)
+        return ListModel(self._fitted().belief, self._listing.features, self._options.sign)
 
     def save(self, path: str | Path) -> None:
         """Write the constructor's arguments and everything told to a `.npz` file, no pickle."""
@@ -286,7 +284,7 @@ class Optimizer:
         saving.save(
             Path(path),
             self._listing,
-            self._options
+            asdict(self._options)
             | {
                 "acquisition": self._acquisition,
                 "reference": self._reference,
@@ -315,26 +313,39 @@ class Optimizer:
 
     def _next(self) -> list[int | None]:
         state = self._state
-        model = ListModel(imagined(state), self._listing.features, self._sign)
+        model = ListModel(imagined(state), self._listing.features, self._options.sign)
         scores = acquisitions.scores(
             model,
             self._acquisition,
-            beta=float(self._options["beta"]),  # type: ignore[arg-type]
-            seed=int(self._options["seed"]),  # type: ignore[call-overload]
-            first_subject=int(self._options["first_subject"]),  # type: ignore[call-overload]
+            beta=self._options.beta,
+            seed=self._options.seed,
+            first_subject=self._options.first_subject,
             n_asks=state.n_asks,
         )
         allowed = self._allowed()
         place = best_of(scores, allowed & ~torch.isnan(scores))
         asked: list[int | None] = []
-        for m, may in zip(place.tolist(), allowed.any(1).tolist(), strict=True):
+        for b, m in enumerate(place.tolist()):
+            first = self._first(b, allowed[b])
+            m = m if first is None else first
+            may = bool(allowed[b].any())
             if may:
                 self._listing.check_deliverable(m)
             asked.append(m if may else None)
         return asked
 
+    def _first(self, subject: int, allowed: Tensor) -> int | None:
+        """The next setting of a subject's design, while it has given few results."""
+        state = self._state
+        design = self._designs[subject]
+        n_started = int(state.n_told[subject]) + len(state.pending[subject])
+        if n_started >= len(design):
+            return None
+        taken = {*state.pending[subject], *(int(each.index[subject]) for each in state.told)}
+        return next((m for m in design if m not in taken and bool(allowed[m])), None)
+
     def _allowed(self) -> Tensor:
-        limit = float(self._options["side_effect_limit"])  # type: ignore[arg-type]
+        limit = self._options.side_effect_limit
         allowed = acquisitions.tolerated(self._listing, self._state, limit)
         allowed[:, list(self._unsafe)] = False
         return allowed
@@ -345,9 +356,4 @@ class Optimizer:
         return self._fit[1]
 
     def _answer(self, answers: list[Any]) -> Any:
-        return answers[0] if self._options["n_subjects"] is None else answers
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name} = {value!r}: {' or '.join(choices)} was expected")
+        return answers[0] if not self._options.is_batch else answers

@@ -71,9 +71,7 @@ def benefit(belief: Belief, sign: float, reference: Tensor) -> Mixture:
     table = prior.covariance
     column = at_reference(table[:, place].transpose(0, 1), table.mean(1)[None])  # B K M
     between = column - (row[:, :, None] @ rows)[:, :, 0]
-    own = torch.where(
-        is_place[..., 0], between[subject, :, place], between.mean(-1)
-    )[..., None]
+    own = torch.where(is_place[..., 0], between[subject, :, place], between.mean(-1))[..., None]
     center = at_reference(
         belief.mean[subject, :, place][..., None], belief.mean.mean(-1, keepdim=True)
     )

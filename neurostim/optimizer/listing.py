@@ -7,15 +7,18 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
+from torch.quasirandom import SobolEngine
 
 from neurostim.encoding import Encoding
+from neurostim.surrogate.generic import AMPLITUDE, SITE, device_prior, side_effect_prior
 from neurostim.surrogate.prior import ListPrior
 from neurostim.surrogate.table_prior import (
+    Columns,
     device_gaussian_prior,
     table_prior,
     table_side_effect_prior,
 )
-from neurostim.surrogate.generic import AMPLITUDE, SITE, device_prior, side_effect_prior
+from patient_models.randomness import Purpose, uniforms
 from protocols import OFF, InputError, ParameterSpace, Setting
 from safety import Envelope, deliverable, is_deliverable, load_envelope
 
@@ -52,6 +55,21 @@ class Listing:
             return side_effect_prior(self.features)
         return table_side_effect_prior(self.features)
 
+    def design(self, n: int, seed: int, subject: int) -> tuple[int, ...]:
+        """The first settings of a subject: spread evenly over the table, `n` at most.
+
+        Each is the nearest row, not taken yet, to the next point of a scrambled Sobol sequence.
+        """
+        unit = Columns.of(self.features).unit
+        scramble = int(uniforms(seed, subject, 0, Purpose.CONTROLLER) * 2**31)
+        points = SobolEngine(unit.shape[1], scramble=True, seed=scramble).draw(n).to(unit)
+        taken: list[int] = []
+        for point in points[: len(unit)]:
+            away = (unit - point).square().sum(1)
+            away[taken] = torch.inf
+            taken.append(int(away.argmin()))
+        return tuple(taken)
+
     def index_of(self, setting: object) -> int:
         """The place of a setting on the list; raise `InputError` when it is not there."""
         if self.is_device:
@@ -69,14 +87,18 @@ class Listing:
         is_same = away.all(axis=1)
         if not is_same.any():
             raise InputError(f"setting {row.tolist()} is not a row of the table")
-        return int(np.abs(table - row).sum(axis=1).argmin()) if is_same.sum() > 1 else int(
-            is_same.argmax()
+        return (
+            int(np.abs(table - row).sum(axis=1).argmin())
+            if is_same.sum() > 1
+            else int(is_same.argmax())
         )
 
     def check_deliverable(self, index: int) -> None:
         """Raise unless the envelope permits this setting: the list was checked, and nobody errs."""
         if self.envelope is not None and not is_deliverable(self.settings[index], self.envelope):
-            raise RuntimeError(f"{self.settings[index]} is not deliverable and was about to be asked")
+            raise RuntimeError(
+                f"{self.settings[index]} was about to be asked and is not deliverable"
+            )
 
     def at_or_above(self, index: int) -> Tensor:
         """Settings that deliver at least what this one does: the same site, as much or more, `M`.
@@ -105,7 +127,7 @@ def _holds_settings(space: object) -> bool:
 
 def _device(space: Iterable[Setting], envelope: Envelope | str | None) -> Listing:
     if envelope is None:
-        raise InputError("envelope: a device's settings are only asked within one, and none is given")
+        raise InputError("envelope: none is given, and a device is only asked within one")
     if not isinstance(envelope, Envelope):
         envelope = load_envelope(envelope)
     listed = [OFF, *(setting for setting in space if setting != OFF)]
@@ -114,7 +136,7 @@ def _device(space: Iterable[Setting], envelope: Envelope | str | None) -> Listin
     _check_different(listed)
     settings = deliverable(listed, envelope)
     if len(settings) < 2:
-        raise InputError(f"envelope {envelope.name!r} permits none of the {len(listed) - 1} settings")
+        raise InputError(f"envelope {envelope.name!r} permits none of these settings")
     _check_size(len(settings))
     features = Encoding.of(settings).settings(settings)
     return Listing(settings=settings, features=features, envelope=envelope)

@@ -37,9 +37,7 @@ def with_asked(state: State, asked: Sequence[int | None]) -> State:
 def replayed(state: State, told: Sequence[Result]) -> State:
     """The state after the same results in the same order."""
     for result in told:
-        state = after(
-            with_pending(state, result.pending_before, result.n_asks_before), result
-        )
+        state = after(with_pending(state, result.pending_before, result.n_asks_before), result)
     return state
 
 
@@ -109,7 +107,7 @@ def load(
 def _prior(arrays: dict[str, Any]) -> ListPrior | None:
     if "prior_mean" not in arrays:
         return None
-    parts = {
+    parts: dict[str, Any] = {
         each.name: torch.from_numpy(arrays[f"prior_{each.name}"].copy())
         for each in fields(ListPrior)
         if each.name != "cycle_periods"
@@ -125,9 +123,8 @@ def _envelope(envelope: Envelope | None) -> dict[str, Any] | None:
 
 
 def _read_envelope(document: dict[str, Any]) -> Envelope:
-    parts = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in document.items()
+    parts: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
     }
     parts["modes"] = tuple(Mode(each) for each in document["modes"])
     parts["contacts"] = tuple(Contact(**each) for each in document["contacts"])

@@ -1,7 +1,7 @@
 """What an optimiser knows between two calls: a value, so that undoing is going back to an old one.
 
 Continuous responses come in any units. The filter sees them standardised by each subject's average
-and spread; when these have drifted, everything told so far is standardised again and the belief is
+and spread; whenever these change, everything told so far is standardised again and the belief is
 computed anew from it, exactly. Counts have no units, but a subject's level starts from the average
 rate in the same way. A prior that the user brought is about the values as they are told, and
 nothing is standardised.
@@ -20,8 +20,8 @@ from neurostim.surrogate.refit import chosen, refit
 Floats = NDArray[np.float64]
 Pending = tuple[tuple[int, ...], ...]
 
-LARGEST_DRIFT = 0.1
-"""In units of the spread, of the average; and of the logarithm of the spread."""
+LARGEST_DRIFT = 0.5
+"""Of the average log rate, until the level of a subject's counts starts from the new one."""
 
 ABSOLUTE_TO_SD = float(np.sqrt(np.pi / 2))
 """The mean absolute deviation, which one wild value moves less, times this is the SD."""
@@ -86,7 +86,7 @@ def after(state: State, result: Result) -> State:
         belief=state.belief.told(observed(state, result, scaled(state, result.value))),
         harm=harm_after(state, result),
     )
-    return rescaled(told, LARGEST_DRIFT)
+    return rescaled(told)
 
 
 def harm_after(state: State, result: Result) -> Belief:
@@ -126,28 +126,35 @@ def observed(state: State, result: Result, value: Floats) -> Observed:
     )
 
 
-def rescaled(state: State, tolerance: float) -> State:
-    """The state with scales that fit all values told, for subjects whose scale has drifted."""
+def rescaled(state: State) -> State:
+    """The state with scales that fit all values told: of continuous responses always and exactly.
+
+    Of counts only a subject's level starts elsewhere, and only once it has drifted far.
+    """
     if not state.is_standardised or not state.told:
         return state
     centre, spread = scales(state)
-    drift = np.maximum(
-        np.abs(centre - state.centre) / spread, np.abs(np.log(spread / state.spread))
-    )
-    has_drifted = drift > tolerance
+    if state.belief.likelihood.name != "counts":
+        return with_scales(state, centre, spread)
+    has_drifted = np.abs(centre - state.centre) > LARGEST_DRIFT
     if not has_drifted.any():
         return state
-    state = with_scales(
-        state,
-        np.where(has_drifted, centre, state.centre),
-        np.where(has_drifted, spread, state.spread),
-    )
-    fitted = refit(state.belief)
-    return replace(state, belief=chosen(fitted, state.belief, torch.from_numpy(has_drifted)))
+    state = with_scales(state, np.where(has_drifted, centre, state.centre), spread)
+    fitted = refit(state.belief.of(torch.from_numpy(np.flatnonzero(has_drifted))))
+    return replace(state, belief=with_parts(state.belief, fitted, torch.from_numpy(has_drifted)))
+
+
+def with_parts(belief: Belief, fitted: Belief, is_new: Tensor) -> Belief:
+    """A belief in which some subjects' parts come from one about these alone."""
+    place = (is_new.long().cumsum(0) - 1).clamp_min(0)
+    return chosen(fitted.of(place), belief, is_new)
 
 
 def with_scales(state: State, centre: Floats, spread: Floats) -> State:
-    """The state with other scales; its belief is that of the old ones until it is refitted."""
+    """The state with other scales, `B` each.
+
+    The belief about continuous responses follows; that about counts is to be refitted.
+    """
     state = replace(state, centre=centre, spread=spread)
     belief = state.belief
     if belief.likelihood.name == "counts":
@@ -155,7 +162,42 @@ def with_scales(state: State, centre: Floats, spread: Floats) -> State:
         return replace(state, belief=replace(belief, level_start=start.clone()))
     values = np.stack([scaled(state, each.value) for each in state.told], axis=1)
     again = replace(belief.observed, value=torch.from_numpy(np.nan_to_num(values)))
-    return replace(state, belief=replace(belief, observed=again))
+    return replace(state, belief=with_values(replace(belief, observed=again)))
+
+
+def with_values(belief: Belief) -> Belief:
+    """The Gaussian belief that other values at the same settings would have led to.
+
+    What is certain does not depend on the values. The rows of V are those of the inverse Cholesky
+    factor L of the covariance of the values times their covariance with the list, so that L can be
+    read off them: below the diagonal it is a row's entry at a later setting, and on the diagonal
+    the entry is q = v / sqrt(v + noise), which gives v. The mean is V'z with Lz the values.
+    """
+    observed, prior, n = belief.observed, belief.prior, belief.n_rows
+    subject = torch.arange(belief.n_patients)[:, None]
+    rows = belief.rows.buffer[:, :, :n]  # B K n M
+    level = belief.extra_rows[..., 0]  # B K n
+    seen = rows[subject, :, :, observed.index].permute(0, 2, 1, 3)  # B K n n, of row at setting
+    seen = seen + level[:, :, None]  # the setting first, then the row
+    noise = prior.dispersion.square()[:, None] / observed.exposure[:, None]  # B K n
+    square = seen.diagonal(dim1=-2, dim2=-1).square()
+    variance = (square + (square.square() + 4 * square * noise).sqrt()) / 2
+    scale = (variance + noise).sqrt()
+    lower = seen.tril(-1) + torch.diag_embed(scale)
+    away = observed.value[:, None] - belief.level_start[..., None]
+    away = torch.where(observed.mask[:, None], away, 0.0)
+    z = torch.linalg.solve_triangular(lower, away[..., None], upper=False)[..., 0]
+    z = torch.where(observed.mask[:, None], z, 0.0)
+    density = torch.where(observed.mask[:, None], z.square() / 2 + scale.log(), 0.0)
+    log_weight = torch.log_softmax(prior.log_weight, 0) - density.sum(-1)
+    extra_mean = belief.extra_mean.clone()
+    extra_mean[..., 0] = belief.level_start + (level * z).sum(-1)
+    return replace(
+        belief,
+        mean=prior.mean + (z[:, :, None] @ rows)[:, :, 0],
+        extra_mean=extra_mean,
+        log_weight=torch.log_softmax(log_weight, dim=1),
+    )
 
 
 def refitted(state: State) -> State:
@@ -164,6 +206,8 @@ def refitted(state: State) -> State:
         return state
     if state.is_standardised:
         state = with_scales(state, *scales(state))
+        if state.belief.likelihood.name != "counts":
+            return state  # exact already
     return replace(state, belief=refit(state.belief))
 
 

@@ -26,9 +26,6 @@ LOG_RATIO = 20.0
 OVERHANG = 0.1
 """How far beyond each end of a range an arched surface comes back to nothing."""
 
-SMALLEST_RANGE = 0.02
-"""Least variance over the list of a surface whose total variance is 1."""
-
 STRETCH = 2.5
 """How much smoother a surface may be along one column than along the others."""
 
@@ -92,7 +89,7 @@ COUNTS = (
 LEVEL_SD = 1.0
 """Of the level, in units of the responses' spread or on the log rate, around their average."""
 
-HARM_LOG_HAZARD, HARM_LEVEL_SD, HARM_SD = log(0.02), 1.0, 1.2
+HARM_LOG_HAZARD, HARM_LEVEL_SD, HARM_SD = log(0.02), 0.5, 2.0
 HARM_LENGTHSCALES = (0.2, 0.5)
 """Assumptions on side effects over a table: rare at first, and where they come they come nearby."""
 
@@ -163,13 +160,23 @@ def table_of(columns: Columns, particle: Particle, as_names: bool) -> Tensor:
         if particle.is_arched:
             height = box_arch(numbers)
             covariance = covariance * height[:, None] * height
-    return covariance / range_of(covariance)
+    return centred(covariance)
 
 
-def range_of(covariance: Tensor) -> float:
-    """Expected variance over the list of a surface, which no level can explain."""
-    total = float(covariance.diagonal().mean())
-    return max(total - float(covariance.mean()), SMALLEST_RANGE * total)
+def centred(covariance: Tensor) -> Tensor:
+    """Covariance of what is left of a surface without its average over the list, scaled to 1.
+
+    The average cannot be told from the level. Left in, it makes every setting look uncertain, and
+    most so under the smoothest particle.
+    """
+    average = covariance.mean(dim=0)
+    left = covariance - average[:, None] - average + average.mean()
+    return left / left.diagonal().mean()
+
+
+def range_of(covariance: Tensor) -> Tensor:
+    """Expected variance over the list of a surface."""
+    return covariance.diagonal().mean() - covariance.mean()
 
 
 def table_prior(table: Tensor, likelihood: str) -> ListPrior:
@@ -214,10 +221,10 @@ def listed(tables: Sequence[Tensor], particles: Sequence[Particle], likelihood: 
 def table_side_effect_prior(table: Tensor) -> ListPrior:
     """Log hazard of a side effect per unit of exposure over the rows of a table, `M d`."""
     columns = Columns.of(table)
-    tables = torch.stack([
-        matern(columns.unit, [length * sqrt(max(columns.unit.shape[1], 2) / 2)] * columns.unit.shape[1])
-        for length in HARM_LENGTHSCALES
-    ])
+    unit = columns.unit
+    reach = sqrt(max(unit.shape[1], 2) / 2)
+    lengths = [[each * reach] * unit.shape[1] for each in HARM_LENGTHSCALES]
+    tables = torch.stack([matern(unit, each) for each in lengths])
     every = torch.ones(len(tables), dtype=table.dtype)
     return ListPrior(
         mean=table.new_zeros(tables.shape[:2]),

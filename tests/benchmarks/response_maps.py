@@ -1,4 +1,4 @@
-"""How `Optimizer` does on response surfaces of many shapes: `python tests/benchmarks/response_maps.py`.
+"""How `Optimizer` does on response surfaces of many shapes: run this file.
 
 A map is standardised over its grid (average 0, SD 1); a response is the map plus noise of SD 1 / d
 (Cohen's d), or for counts a negative binomial whose rate has d times its noise's SD over the map.
@@ -111,16 +111,19 @@ class Task:
         """What comes of settings, `n`, at one turn; the same luck for every policy."""
         rows = np.arange(len(self.maps))
         if self.likelihood == "gaussian":
+
             def gaussian(index: NDArray[np.int64], turn: int) -> Floats:
                 noise = np.random.default_rng([self.seed, turn]).normal(size=len(rows))
                 sd = 1.0 if self.shape == NULL else 1 / self.d
                 return 300.0 + 40.0 * (self.maps[rows, index] + sd * noise)
+
             return gaussian
         rates = np.exp(self.log_rates())
 
         def counts(index: NDArray[np.int64], turn: int) -> Floats:
             rng = np.random.default_rng([self.seed, turn])
             return rng.poisson(rates[rows, index] * rng.gamma(SIZE, 1 / SIZE, len(rows))) * 1.0
+
         return counts
 
     def shares(self, index: NDArray[np.int64]) -> Floats:
@@ -169,7 +172,7 @@ def best_observed(index: NDArray[np.int64], values: Floats) -> NDArray[np.int64]
 
 
 def botorch_loop(task: Task, n_maps: int, n_tells: int) -> NDArray[np.int64]:
-    """The plain loop: SingleTaskGP on all results, LogEI over the list; best posterior mean told."""
+    """The plain loop: SingleTaskGP on all results, LogEI over the list; best mean of those told."""
     from botorch.acquisition.analytic import LogExpectedImprovement
     from botorch.fit import fit_gpytorch_mll
     from botorch.models.gp_regression import SingleTaskGP
@@ -179,10 +182,12 @@ def botorch_loop(task: Task, n_maps: int, n_tells: int) -> NDArray[np.int64]:
     respond = task.responses()
     points = torch.from_numpy(task.points)
     n = len(task.maps)
-    index = np.array([
-        np.random.default_rng([7, task.seed, turn]).integers(len(points), size=n)
-        for turn in range(n_tells)
-    ]).T  # the first five are at random
+    index = np.array(
+        [
+            np.random.default_rng([7, task.seed, turn]).integers(len(points), size=n)
+            for turn in range(n_tells)
+        ]
+    ).T  # the first five are at random
     values = np.zeros((n, n_tells))
     recommended = []
     for b in range(n_maps):
@@ -261,7 +266,9 @@ def main() -> None:
     for task in cells:
         start = time.perf_counter()
         asked, drawn = (run(task, each, horizons, **chosen) for each in ("ask", "random"))
-        name = f"{task.likelihood:8s} {task.grid[0]:2d}x{task.grid[1]:<2d} {task.d:3g} {task.shape:9s}"
+        name = (
+            f"{task.likelihood:8s} {task.grid[0]:2d}x{task.grid[1]:<2d} {task.d:3g} {task.shape:9s}"
+        )
         line = name
         for t in horizons:
             if task.shape == NULL:
@@ -282,10 +289,12 @@ def main() -> None:
                 pooled.setdefault((task.likelihood, task.grid, t, policy), []).append(each)
         if options.botorch and task.shape != NULL:
             shares = task.shares(
-                np.concatenate([
-                    found := botorch_loop(task, options.botorch, horizons[0]),
-                    np.zeros(len(task.maps) - len(found), dtype=np.int64),
-                ])
+                np.concatenate(
+                    [
+                        found := botorch_loop(task, options.botorch, horizons[0]),
+                        np.zeros(len(task.maps) - len(found), dtype=np.int64),
+                    ]
+                )
             )[: options.botorch]
             ours = task.shares(asked[horizons[0]])[: options.botorch]
             line += f" | BoTorch {shown(shares)} ask, same maps {shown(ours)}"
