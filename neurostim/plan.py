@@ -1,6 +1,7 @@
 """A design made ready to run: all that it names is found, built and checked beforehand."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,17 @@ class Plan:
     seed: int
     compute: str
     block_size: int
+    folder: Path = Path()
 
     @property
     def context(self) -> Context:
         """What every arm's controller is prepared with."""
-        return Context(candidates=self.candidates, seed=self.seed, compute=self.compute)
+        return Context(
+            candidates=self.candidates,
+            seed=self.seed,
+            compute=self.compute,
+            folder=self.folder,
+        )
 
     def blocks(self) -> list[tuple[int, ...]]:
         """The patients of each shard."""
@@ -84,6 +91,7 @@ class Plan:
                 "design": self.design.fingerprint(),
                 "envelope": self.envelope.hash,
                 "baselines": self.baselines.fingerprint if self.baselines else None,
+                "priors": [_file_digest(self.folder, each) for each in self.controllers],
             }
         )
 
@@ -142,6 +150,7 @@ def make_plan(
         seed=seed,
         compute=_resolved(compute),
         block_size=block_size,
+        folder=folder,
     )
     for arm, controller in zip(design.arms, plan.controllers, strict=True):
         check_options(arm.name, controller, plan.context)
@@ -168,6 +177,12 @@ def enrolment_of(design: Design, baselines: Baselines | None) -> Enrolment:
         medication_from_day=open_label_day,
         attrition_from_day=open_label_day,
     )
+
+
+def _file_digest(folder: Path, controller: Controller) -> str | None:
+    """SHA-256 of the learned prior that a controller reads, or None when it reads none."""
+    prior = getattr(controller, "prior", None)
+    return None if prior is None else sha256((folder / prior).read_bytes()).hexdigest()
 
 
 def check_options(arm: str, controller: Controller, context: Context) -> None:

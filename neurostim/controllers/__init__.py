@@ -14,6 +14,7 @@ from protocols.design import faults
 CONTROLLERS: dict[str, str | type[Controller]] = {
     "sham": "neurostim.controllers.sham:Sham",
     "fixed": "neurostim.controllers.fixed:Fixed",
+    "population-best": "neurostim.controllers.population_best:PopulationBest",
     "titration": "neurostim.controllers.titration:Titration",
     "coordinate": "neurostim.controllers.coordinate:CoordinateSearch",
     "random": "neurostim.controllers.random:Random",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ class Context:
     candidates: tuple[Setting, ...]  # M, deliverable, off first
     seed: int
     compute: str = "cpu"
+    folder: Path = Path()  # where the relative paths of options start
 
 
 class Controller(Protocol):

@@ -16,6 +16,8 @@ from neurostim.controllers.options import options
 from neurostim.controllers.random import draw_settings
 from neurostim.encoding import Encoding
 from neurostim.history import TREATMENT, History
+from neurostim.meta.mixing import pruned
+from neurostim.meta.prior_file import load_prior
 from neurostim.surrogate import Belief, ListModel, refit
 from neurostim.surrogate.generic import AMPLITUDE, device_prior, side_effect_prior
 from neurostim.surrogate.readout import is_supported, log_hazard, smoothed
@@ -34,6 +36,7 @@ class Known:
 
     beliefs: Beliefs
     seed: int
+    anchors: tuple[int, ...] = ()  # places of the first settings to try
 
     @property
     def tables(self) -> Tables:
@@ -50,7 +53,9 @@ class GaussianProcess:
     come on more than `unsafe_probability` of days, by an upper bound at `limit_beta`, are left
     out; without, those at a site at or above an amplitude that bothered this patient.
     `perturbed_ticks` asks for settings that stay good when the amplitude is off by so many steps
-    of the list.
+    of the list. With `prior`, the file of one that `neurostim learn` made, the patient is compared
+    with earlier ones from the first visit on (its wash-in takes the place of `wash_in_days`), and
+    the first `n_anchors` visits go to the settings it learned to try first.
     """
 
     summary: ClassVar[str] = (
@@ -69,24 +74,33 @@ class GaussianProcess:
     limit_beta: Annotated[float, Field(ge=0)] = 2.0
     unsafe_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
     perturbed_ticks: Annotated[int, Field(ge=0)] = 0
+    prior: str | None = None
+    n_anchors: Annotated[int, Field(ge=0)] = 0
 
     def init(self, context: Context) -> Known:
         """The encoded list and the priors, on the device that computes."""
         encoding = Encoding.of(context.candidates)
         encoded = encoding.settings(context.candidates)
+        keeps = tuple(keep ** (1 / 7) for keep in self.keeps_per_week)
+        anchors: tuple[int, ...] = ()
+        if self.prior is None:
+            effects = device_prior(
+                encoded, wash_in=self.wash_in_days, keeps=keeps, cycle_periods=self.cycle_days
+            )
+            side_effects = side_effect_prior(encoded)
+        else:
+            learned = load_prior(context.folder / self.prior, context.candidates)
+            effects, side_effects = pruned(learned.effects).with_keeps(keeps), learned.side_effects
+            anchors = learned.anchors[: self.n_anchors]
         tables = tables_of(
             context.candidates,
             encoding,
-            device_prior(
-                encoded,
-                wash_in=self.wash_in_days,
-                keeps=tuple(keep ** (1 / 7) for keep in self.keeps_per_week),
-                cycle_periods=self.cycle_days,
-            ),
-            side_effect_prior(encoded) if self.is_limited else None,
+            effects,
+            side_effects if self.is_limited else None,
             compute=context.compute,
+            knows_levels=self.prior is not None,
         )
-        return Known(beliefs=Beliefs(tables=tables), seed=context.seed)
+        return Known(beliefs=Beliefs(tables=tables), seed=context.seed, anchors=anchors)
 
     def propose(
         self, state: Known, history: History, allowed: Booleans
@@ -103,9 +117,12 @@ class GaussianProcess:
             table[~(allowed & self.is_tolerated(state.tables, told))] = -np.inf
         stays, place = self._dwelling(state.tables, history)
         table[~self._within_reach(state.tables, place)] = -np.inf
+        n_visits = (history.is_epoch & (history.phase >= TREATMENT)).sum(axis=1)
+        for n, anchor in enumerate(state.anchors):
+            table[(n_visits == n) & np.isfinite(table[:, anchor]), anchor] = np.inf
         chosen = np.where(stays & np.isfinite(_at(table, place)), place, table.argmax(axis=1))
         return replace(state, beliefs=beliefs), [
-            state.tables.candidates[m] if np.isfinite(table[b, m]) else None
+            state.tables.candidates[m] if table[b, m] > -np.inf else None
             for b, m in enumerate(chosen)
         ]
 
@@ -122,7 +139,7 @@ class GaussianProcess:
         table[~usable] = -np.inf
         chosen = table.argmax(axis=1)
         return replace(state, beliefs=beliefs), [
-            state.tables.candidates[m] if np.isfinite(table[b, m]) else None
+            state.tables.candidates[m] if table[b, m] > -np.inf else None
             for b, m in enumerate(chosen)
         ]
 

@@ -1,6 +1,8 @@
 """What is believed about a list of settings before a patient's first epoch: weighted particles."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import log
 from typing import Any, Self
 
 import torch
@@ -76,6 +78,16 @@ class ListPrior:
             name: getattr(self, name).to(device=device, dtype=dtype) for name in TENSORS
         }
         return replace(self, **moved)
+
+    def with_keeps(self, keeps: Sequence[float]) -> Self:
+        """Each particle once for every one of these `keep`s, equally likely."""
+        n_each = len(keeps)
+        repeated: dict[str, Any] = {
+            name: getattr(self, name).repeat_interleave(n_each, dim=0) for name in TENSORS
+        }
+        repeated["keep"] = torch.tensor(keeps).to(self.keep).repeat(self.n_particles)
+        repeated["log_weight"] = repeated["log_weight"] - log(n_each)
+        return replace(self, **repeated)
 
     def mixed_with(self, other: Self, share: float) -> Self:
         """Both sets of particles, with this total weight on the other's.

@@ -8,6 +8,7 @@ from scipy.stats import chisquare
 from stories import LIST, history_of, random_history
 
 from neurostim.controllers import CONTROLLERS, Context, Controller, build_controller
+from neurostim.controllers.trade_offs import front, power_uw_per_kohm, trade_offs
 from neurostim.history import History
 from protocols import OFF, InputError, Setting
 
@@ -252,6 +253,49 @@ def test_gp_told_visit_by_visit_is_gp_told_at_once() -> None:
         assert list(gp.propose(state, history.rows(some), allowed[:3])[1]) == [
             chosen[b] for b in some
         ]
+
+
+def test_trade_offs_are_what_nothing_beats() -> None:
+    gp = build("gp-safe")
+    history = random_history(5, list(range(4)), 10)
+    known = gp.init(CONTEXT)
+    _, told = known.beliefs.after(history)
+    allowed = np.ones((4, len(LIST)), dtype=np.bool_)
+    allowed[:, 5] = False
+    for points in trade_offs(known.tables, told, allowed):
+        assert points
+        assert LIST[5] not in [point.setting for point in points]
+        ratios = [point.rate_ratio for point in points]
+        assert ratios == sorted(ratios)
+        assert points[-1].setting == OFF  # costs nothing and harms nobody
+        assert points[-1].power_uw_per_kohm == 0
+        for one in points:
+            for other in points:
+                is_beaten = (
+                    other.rate_ratio < one.rate_ratio
+                    and other.power_uw_per_kohm < one.power_uw_per_kohm
+                    and (other.side_effect_probability or 0) < (one.side_effect_probability or 0)
+                )
+                assert not is_beaten
+
+
+def test_a_front_is_what_a_plain_search_finds() -> None:
+    objectives = np.random.default_rng(1).integers(0, 6, (60, 3)).astype(float)
+    plain = [
+        m
+        for m in range(60)
+        if not any(
+            (objectives[o] <= objectives[m]).all() and (objectives[o] < objectives[m]).any()
+            for o in range(60)
+        )
+    ]
+    found = front(objectives, np.arange(60))
+    assert {tuple(objectives[m]) for m in found} == {tuple(objectives[m]) for m in plain}
+
+
+def test_one_milliampere_at_100_hz_and_100_us_costs_ten_microwatts() -> None:
+    setting = Setting(site=0, amplitude_ua=1000, frequency_hz=100, pulse_width_us=100)
+    assert power_uw_per_kohm(setting) == pytest.approx(10.0)
 
 
 def test_gp_dwells_and_rises_in_steps() -> None:
