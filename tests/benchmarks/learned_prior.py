@@ -12,7 +12,7 @@ the same luck.
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -98,7 +98,11 @@ class Bound:
 
     def recommend(self, counts: Ints, indices: Ints) -> Ints:
         """The setting with the lowest posterior mean."""
-        return np.asarray(self._moments(refit(self._absorbed(counts, indices)))[0].argmin(1))
+        return np.asarray(self.beliefs(counts, indices)[0].argmin(1))
+
+    def beliefs(self, counts: Ints, indices: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+        """Posterior means and variances of the effects, `n M`."""
+        return self._moments(refit(self._absorbed(counts, indices)))
 
     def _absorbed(self, counts: Ints, indices: Ints) -> Belief:
         n, t = counts.shape
@@ -178,6 +182,30 @@ def learned_prior(generic: ListPrior, n_rounds: int, n_pseudo: float) -> tuple[L
     return next(islice(rounds, n_rounds - 1, None)), history
 
 
+def letting_go(makers: Mapping[str, Callable[[], Bound]], patients: Patients) -> Table:
+    """What is claimed of patients in whom nothing does anything, at the setting recommended.
+
+    The mean claimed fall of the rate, and the share of patients whose 90 % interval covers none.
+    """
+    level = np.log(patients.base_rate)[:, None]
+    nobody = replace(patients, log_rate=np.repeat(level, len(SETTINGS), axis=1))
+    table = Table(title="Nothing has an effect: claimed fall, and how often 90 % covers none")
+    for heading in ("prior", *map(str, HORIZONS)):
+        table.add_column(heading, no_wrap=True)
+    for name, make in makers.items():
+        result, cells = run(make(), nobody), []
+        for horizon in HORIZONS:
+            mean, variance = make().beliefs(result.counts[:, :horizon], result.indices[:, :horizon])
+            best = mean.argmin(1, keepdim=True)
+            claimed, sd = mean.gather(1, best), variance.gather(1, best).sqrt()
+            covers = (claimed + 1.645 * sd > 0).double()
+            fall = 1 - float(claimed.exp().mean())
+            error = float(covers.std()) / len(covers) ** 0.5
+            cells.append(f"{fall:.0%}, {float(covers.mean()):.2f}±{error:.2f}")
+        table.add_row(name, *cells)
+    return table
+
+
 def main(line: list[str] | None = None) -> None:
     """Learn, run and print the table."""
     parser = argparse.ArgumentParser(
@@ -214,7 +242,9 @@ def main(line: list[str] | None = None) -> None:
         results = {name: run(make(), patients) for name, make in makers.items()}
         for name, result in results.items():
             table.add_row(population, name, *row(result, results["generic"]))
-    Console(width=220).print(table)
+    console = Console(width=220)
+    console.print(table)
+    console.print(letting_go(makers, draw(TESTED_SEED, arguments.patients)))
 
 
 if __name__ == "__main__":
