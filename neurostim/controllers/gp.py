@@ -129,13 +129,14 @@ class GaussianProcess:
     def recommend(
         self, state: Known, history: History, allowed: Booleans
     ) -> tuple[Known, Sequence[Setting | None]]:
-        """The tolerated setting with the best posterior mean among those the data support."""
+        """The tolerated setting with the best posterior mean among those that data support."""
         with torch.no_grad():
             beliefs, told = state.beliefs.after(history)
             model = self._model(state.tables, refit(told.effects))
             table = np.round(model.list_mean.cpu().numpy(), SCORE_DECIMALS)
             usable = allowed & self.is_tolerated(state.tables, told)
-            usable &= is_supported(model).cpu().numpy() | (np.arange(table.shape[1]) == 0)
+            if self.prior is None:  # a learned one is itself support, by earlier patients
+                usable &= is_supported(model).cpu().numpy() | (np.arange(table.shape[1]) == 0)
         table[~usable] = -np.inf
         chosen = table.argmax(axis=1)
         return replace(state, beliefs=beliefs), [

@@ -222,7 +222,7 @@ def test_an_interrupted_run_keeps_what_is_finished(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
     assert process.returncode == 130
     assert out.startswith("Stopped. What is finished is in here")
     assert "Traceback" not in err

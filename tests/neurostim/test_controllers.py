@@ -1,18 +1,27 @@
 """Each controller told a story; the batch never matters to a patient."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import chisquare
 from stories import LIST, history_of, random_history
 
 from neurostim.controllers import CONTROLLERS, Context, Controller, build_controller
 from neurostim.controllers.trade_offs import front, power_uw_per_kohm, trade_offs
+from neurostim.encoding import Encoding
 from neurostim.history import History
+from neurostim.meta.prior_file import write_prior
+from neurostim.surrogate.generic import device_prior, side_effect_prior
 from protocols import OFF, InputError, Setting
 
 CONTEXT = Context(candidates=LIST, seed=3)
+READY = [name for name in CONTROLLERS if name != "population-best"]
+"""Controllers that need no file of a learned prior."""
+
 FIXED = {"setting": {"site": 1, "amplitude_ua": 2000, "frequency_hz": 145, "pulse_width_us": 90}}
 
 
@@ -35,7 +44,7 @@ def at(site: int, amplitude_ua: int, frequency_hz: int = 145) -> Setting:
     )
 
 
-@pytest.mark.parametrize("name", CONTROLLERS)
+@pytest.mark.parametrize("name", READY)
 def test_patient_3_is_offered_the_same_in_a_batch_of_1_7_or_60(name: str) -> None:
     controller = build(name)
     for n_epochs in (2, 5, 12):
@@ -55,7 +64,7 @@ def test_gp_proposes_on_the_gpu_what_it_proposes_on_the_cpu() -> None:
     assert list(gp.propose(on_gpu, history, allowed)[1]) == proposals(gp, history)
 
 
-@pytest.mark.parametrize("name", CONTROLLERS)
+@pytest.mark.parametrize("name", READY)
 def test_what_is_proposed_is_on_the_list_and_asking_twice_changes_nothing(name: str) -> None:
     controller = build(name)
     history = random_history(8, list(range(20)), 8)
@@ -158,7 +167,7 @@ def test_grid_visits_an_even_spread_and_keeps_the_best_one_seen() -> None:
     assert next_of(grid, history_of(40, *visits)) == tried[1]
 
 
-@pytest.mark.parametrize("name", CONTROLLERS)
+@pytest.mark.parametrize("name", READY)
 def test_what_is_recommended_was_delivered_or_is_on_the_list(name: str) -> None:
     controller = build(name)
     history = random_history(8, list(range(20)), 8)
@@ -255,6 +264,55 @@ def test_gp_told_visit_by_visit_is_gp_told_at_once() -> None:
         ]
 
 
+@pytest.fixture
+def learned(tmp_path: Path) -> Context:
+    """A folder with a prior that thinks highly of one setting and ill of all the others."""
+    encoded = Encoding.of(LIST).settings(LIST)
+    effects = device_prior(encoded, wash_in=5.0, concentrations=(0.5,))
+    mean = torch.full_like(effects.mean, 0.3)
+    mean[:, 0], mean[:, LIST.index(at(1, 2000, 5))] = 0.0, -0.7
+    covariance = effects.covariance[:1].expand_as(effects.covariance)
+    effects = replace(effects, mean=mean, covariance=covariance, level_mean=-1 + 0 * effects.keep)
+    path = tmp_path / "prior.safetensors"
+    write_prior(path, LIST, effects, side_effect_prior(encoded), [7, 3, 5], {"patients": 200})
+    return Context(candidates=LIST, seed=3, folder=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["population-best", "gp", "gp-safe", "gp-drifting", "thompson"])
+def test_a_learned_prior_is_where_a_controller_starts(name: str, learned: Context) -> None:
+    beta = {"beta": 0.1} if name.startswith("gp") else {}
+    loose = {"unsafe_probability": 0.5, "limit_beta": 0.0} if name == "gp-safe" else {}
+    controller = build(name, prior="prior.safetensors", **beta, **loose)
+    known = controller.init(learned)
+    history = history_of(40, patients=range(30))
+    allowed = np.ones((30, len(LIST)), dtype=np.bool_)
+    chosen = controller.propose(known, history, allowed)[1]
+    assert list(chosen).count(at(1, 2000, 5)) > 15
+    assert set(controller.recommend(known, history, allowed)[1]) == {at(1, 2000, 5)}
+
+
+def test_the_first_visits_go_to_what_was_learned_to_try_first(learned: Context) -> None:
+    gp = build("gp", prior="prior.safetensors", n_anchors=2)
+    known, visits = gp.init(learned), []
+    allowed = np.ones((1, len(LIST)), dtype=np.bool_)
+    for anchor in (7, 3):
+        history = history_of(40, *visits)
+        assert gp.propose(known, history, allowed)[1] == [LIST[anchor]]
+        visits.append((LIST[anchor], 18, 0))
+    assert gp.propose(known, history_of(40, *visits), allowed)[1] != [LIST[5]]
+    allowed[0, 7] = False
+    assert gp.propose(known, history_of(40), allowed)[1] != [LIST[7]]
+
+
+def test_a_prior_that_is_not_there_or_of_another_list_is_one_sentence(learned: Context) -> None:
+    for name in ("gp", "population-best"):
+        with pytest.raises(InputError, match=r"elsewhere\.safetensors: cannot be read"):
+            build(name, prior="elsewhere.safetensors").init(learned)
+        shorter = replace(learned, candidates=LIST[:-1])
+        with pytest.raises(InputError, match="13 settings, and the design has 12"):
+            build(name, prior="prior.safetensors").init(shorter)
+
+
 def test_trade_offs_are_what_nothing_beats() -> None:
     gp = build("gp-safe")
     history = random_history(5, list(range(4)), 10)
@@ -324,7 +382,7 @@ def test_gp_dwells_and_rises_in_steps() -> None:
         ("fixed", {"setting": FIXED["setting"] | {"site": 1.0}}, "site = 1.0"),
         ("fixed", {"setting": FIXED["setting"] | {"mode": "pulsing"}}, "pulsing"),
         ("titration", {"target_reduction": 1.5}, "target_reduction = 1.5"),
-        ("clairvoyant", {}, "one of sham, fixed, titration"),
+        ("clairvoyant", {}, "one of sham, fixed, population-best"),
     ],
 )
 def test_a_bad_option_is_named_with_its_value(
