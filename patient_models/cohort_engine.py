@@ -13,45 +13,40 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from itertools import pairwise
-from math import exp, pi, sqrt
+from math import exp, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 
-from patient_models.arrays import Counts, Floats, Number
+from patient_models.arrays import Counts, Floats
 from patient_models.cohort import Cohort, Lives, Pending, Wandering
+from patient_models.cohort_columns import Columns, places, taken
+from patient_models.cohort_effect import Effect
+from patient_models.cohort_side_effects import SideEffects
 from patient_models.doses import Doses, doses_of
 from patient_models.law import (
     DRIFT_DAYS,
     DRIFT_LOG_SD,
-    FADING_DAYS,
     FAST_DAYS,
     LOG_REMISSION,
     MAXIMAL_CHAIN,
     MAXIMAL_PARENTS_PER_DAY,
     N_BEFORE_RESCUE,
     OFFSPRING_DAYS,
-    PHASE_NOISE,
-    PROGRESSION_DAYS,
     RELAPSE_PER_YEAR,
     REMISSION_PER_YEAR,
-    RISK_TILT,
     SLOW_DAYS,
     WEEK_DAYS,
-    Course,
-    Rhythm,
     carried_after,
 )
 from patient_models.luck import DAYS_PER_YEAR, TIMES_PER_DAY, variance_between_weeks
 from patient_models.randomness import Purpose
 from patient_models.response import MAXIMAL_LOG_HARM, Steady
-from patient_models.side_effects import ADAPTATION_DAYS, HAZARD_AT_TOLERANCE, LOAD_EXPONENT
-from patient_models.targets import TARGETS
 from patient_models.tensor_randomness import poisson_quantile, uniform, words
-from protocols import SEVERE_GRADE, Setting
+from protocols import Setting
 
 CHUNK_DAYS = 63
 CHUNK_CELLS = {"cpu": 1 << 17, "cuda": 1 << 22}
@@ -62,9 +57,6 @@ CHUNK_PARENTS = {"cpu": 1 << 19, "cuda": 1 << 24}
 
 DELAY_STEPS_PER_DAY = 2.0**48
 """Delays within chains are summed in whole steps, so that sums of other chains cancel exactly."""
-
-MARGIN = 1 + 1e-9
-"""How far above the largest hazard a mark must lie to be set aside: far more than rounding."""
 
 NO_SEIZURES = np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_)
 LARGEST_FACTOR = exp(MAXIMAL_LOG_HARM)
@@ -333,236 +325,6 @@ class Window:
         return Seizures(row, on_grid(time_day), is_noted)
 
 
-class Columns:
-    """The parameters of the patients of a chunk, as tensors with one element per patient."""
-
-    def __init__(self, cohort: Cohort, rows: slice) -> None:
-        self.rows = rows
-        self.device = torch.device(cohort.compute)
-        background, diary = cohort.parameters.background, cohort.parameters.diary
-        self.patient = torch.tensor(cohort.patients[rows], device=self.device)
-        self.index = torch.arange(len(self.patient), device=self.device)
-        rhythms = (background.multidien, background.weekly, background.annual)
-        self.log_parents = self.column(
-            np.log(background.parents_per_day)
-            - np.square(background.fast_log_sd) / 2
-            - sum(rhythm.log_mean for rhythm in rhythms)
-        )
-        self.fast_sd = self.column(background.fast_log_sd)
-        self.slow_sd = self.column(background.slow_log_sd)
-        self.multidien, self.weekly, self.annual = (Cycle(each, self.column) for each in rhythms)
-        noise = PHASE_NOISE * np.sqrt(WEEK_DAYS / background.multidien.period_days)
-        self.phase_noise = self.column(noise)
-        concentration = background.time_of_day.concentration
-        self.narrowing = self.column((1 - concentration) / (1 + concentration))
-        self.peak = self.column(background.time_of_day.peak)
-        self.log_chain = self.column(background.chain_probability).log_()
-        self.chain_shortening = self.column(background.chain_shortening)
-        self.writing = self.column(diary.writing_probability)
-        self.missing = self.column(diary.missing_probability)
-        dropout_day = diary.dropout_day
-        self.dropout_day = None if dropout_day is None else self.column(dropout_day)
-
-    def column(self, values: ArrayLike) -> Tensor:
-        """These patients' part of a column of the cohort, or one number for all of them."""
-        values = np.asarray(values, dtype=np.float64)
-        part = values[self.rows] if values.ndim else np.full(len(self.patient), values)
-        return torch.tensor(part, device=self.device)
-
-    def days(self, values: NDArray[Any]) -> Tensor:
-        """Something that each day has: days x 1, to be spread over patients."""
-        return torch.tensor(values, device=self.device)[:, None]
-
-    def time_of_day(self, mark: Tensor, row: Tensor) -> Tensor:
-        """When in their day parents come; see `law.TimeOfDay`."""
-        tangent = mark.sub_(0.5).mul_(pi).tan_().mul_(taken(self.narrowing, row))
-        time_of_day = tangent.atan_().mul_(2).div_(2 * pi).add_(taken(self.peak, row))
-        time_of_day = time_of_day.remainder_(1.0)
-        return torch.where(time_of_day < 1, time_of_day, 0.0)
-
-
-class Cycle:
-    """One rhythm of the patients of a chunk."""
-
-    def __init__(self, rhythm: Rhythm, column: Callable[[ArrayLike], Tensor]) -> None:
-        self.is_there = bool(np.any(np.asarray(rhythm.strength) > 0))
-        self.strength = column(rhythm.strength)
-        self.speed = column(2 * pi / np.asarray(rhythm.period_days))
-        self.peak_day = column(rhythm.peak_day)
-
-    def add_to(self, level: Tensor, noon: Tensor, phase: Tensor | None = None) -> None:
-        """Add strength * cos(phase) to a log intensity, days x patients."""
-        if self.is_there:
-            angle = (noon - self.peak_day).mul_(self.speed)
-            angle = angle if phase is None else angle.add_(phase)
-            level.addcmul_(angle.cos_(), self.strength)
-
-
-class Effect:
-    """What is done to the patients of a chunk: the log multiplier of `law`, epoch after epoch."""
-
-    def __init__(self, cohort: Cohort, steady: Steady, columns: Columns) -> None:
-        parameters, carried, column = cohort.parameters, cohort.carried, columns.column
-        response = parameters.response
-        self.start_day = cohort.day
-        self.columns = columns
-        self.course = parameters.course
-        self.placebo, self.implant = column(self.course.placebo), column(self.course.implant)
-        self.medication = Medication(self.course, columns)
-        growing, fading = response.wash_in_days, response.carry_over_days
-        self.high = Approach(carried.high, steady.high, growing, fading, column)
-        self.low = Approach(carried.low, steady.low, growing, fading, column)
-        self.progress = Approach(
-            carried.progress, steady.is_on, PROGRESSION_DAYS, FADING_DAYS, column
-        )
-        self.harm = column(steady.harm)
-        self.progression = column(response.progression)
-        self.risk_sd = column(parameters.background.risk_sd)
-        acting = (carried.high, carried.low, steady.high, steady.low, steady.harm)
-        self.is_nothing = not any(np.any(each) for each in acting)
-
-    def share(self, days: Counts, swing: Tensor) -> Tensor:
-        """The share of latent chains that are seizures: days x patients.
-
-        `swing` is the part of the log intensity that the state of risk is made of.
-        """
-        noon: Floats = days + np.float64(0.5)
-        effect = self.medication.log_effect(noon)
-        effect.addcmul_(self.columns.days(self.course.expectation(noon)), self.placebo)
-        effect.addcmul_(self.columns.days(self.course.healing(noon)), self.implant)
-        if not self.is_nothing:
-            tilt = torch.tanh(swing / self.risk_sd).mul_(RISK_TILT)
-            since = self.columns.days(noon - self.start_day)
-            benefit = self.high.at(since).mul_(1 - tilt).add_(self.low.at(since).mul_(1 + tilt))
-            growth = self.progress.at(since).mul_(self.progression).add_(1)
-            effect.sub_(torch.where(benefit > 0, benefit * growth, benefit)).add_(self.harm)
-        return effect.clamp_(max=MAXIMAL_LOG_HARM).sub_(MAXIMAL_LOG_HARM).exp_()
-
-
-class Approach:
-    """A value of each patient on its way to another; see `law.relaxed`."""
-
-    def __init__(
-        self,
-        value: Number,
-        target: ArrayLike,
-        growing: Number,
-        fading: Number,
-        column: Callable[[ArrayLike], Tensor],
-    ) -> None:
-        self.target = column(target)
-        self.distance = column(value) - self.target
-        is_growing = torch.sign(self.target) * self.distance < 0
-        self.days = torch.where(is_growing, column(growing), column(fading))
-
-    def at(self, since: Tensor) -> Tensor:
-        """The value so many days later: days x patients."""
-        return torch.exp(-since / self.days).mul_(self.distance).add_(self.target)
-
-
-class Medication:
-    """The medication changes of the patients of a chunk; see `law.Course`."""
-
-    def __init__(self, course: Course, columns: Columns) -> None:
-        self.n_patients = len(columns.patient)
-        self.columns = columns
-        self.is_there = bool(np.size(course.medication_day))
-        if self.is_there:
-            jumps = np.cumsum(course.medication_log_jump, axis=1)
-            self.change_day = columns.column(course.medication_day)  # patients x changes
-            # patients x (1 + changes): the level after so many changes
-            self.level = columns.column(np.pad(jumps, ((0, 0), (1, 0))))
-
-    def log_effect(self, noon: Floats) -> Tensor:
-        """The log multiplier of all changes until then: days x patients, new."""
-        if not self.is_there:
-            zero = torch.zeros(1, dtype=torch.float64, device=self.columns.device)
-            return zero.repeat(len(noon), self.n_patients)
-        first, last = ((self.change_day <= each).sum(dim=1) for each in (noon[0], noon[-1]))
-        effect = self.level.gather(1, first[:, None])[:, 0].repeat(len(noon), 1)
-        # Hardly anybody's drugs change within a few weeks: only theirs are followed day by day.
-        changed = places(first != last)
-        if len(changed):
-            time_day = self.columns.days(noon)[:, :, None]  # days x 1 x 1
-            n_changes = (taken(self.change_day, changed) <= time_day).sum(dim=2)
-            level = taken(self.level, changed).gather(1, n_changes.T)  # changed patients x days
-            effect[:, changed] = level.T
-        return effect
-
-
-class Felt(NamedTuple):
-    """Flat tensors with an element per day with a side effect; a cell is a day of a patient."""
-
-    cell: Tensor
-    grade: Tensor
-    reported_grade: Tensor
-    side_effect: Tensor
-
-
-class SideEffects:
-    """What the patients of a chunk feel during an epoch, each at a load of their own.
-
-    Few days have a side effect. A mark that is too high for the largest hazard of a stretch of days
-    is set aside at once, and only the days that are left are looked at one by one.
-    """
-
-    def __init__(self, cohort: Cohort, load: Floats, columns: Columns) -> None:
-        tolerance, column = cohort.parameters.tolerance, columns.column
-        self.seed, self.start_day = cohort.seed, cohort.day
-        self.columns = columns
-        self.load = column(load)
-        self.habit = column(cohort.carried.habituated) - self.load
-        self.adaptation = column(tolerance.adaptation_share)
-        # patients x grades from 0 up
-        self.reporting = column(cohort.parameters.diary.reporting_by_grade)
-        target = TARGETS[tolerance.target]
-        self.grade_ratios = target.grade_ratios
-        self.edges = torch.tensor(target.side_effect_edges, device=columns.device)
-        self.is_nothing = not np.any(load)
-
-    def hazard(self, load: Tensor, habit: Tensor, share: Tensor, since: Tensor) -> Tensor:
-        """The hazard of a moderate side effect so many days after the start of the epoch."""
-        habituated = torch.exp(-since / ADAPTATION_DAYS).mul(habit).add_(load)
-        felt = habituated.mul_(share).neg_().add_(load).clamp_(min=0)
-        return felt.pow_(LOAD_EXPONENT).mul_(HAZARD_AT_TOLERANCE)
-
-    def on(self, days: Counts, mark: Tensor, is_recorded: Tensor) -> Felt:
-        """Those of these days, given their marks and whether they are recorded: days x patients."""
-        columns, n_patients = self.columns, mark.shape[1]
-        since = columns.days(days + 0.5 - self.start_day)
-        # A habit only grows or only fades within an epoch: the largest hazard is at either end.
-        ends = self.hazard(self.load, self.habit, self.adaptation, since[[0, -1]]).amax(dim=0)
-        highest = ends.mul_(-max(self.grade_ratios) * MARGIN).expm1_().neg_()
-        cell = places((mark < highest).flatten())
-        row, day = cell % n_patients, cell.div(n_patients, rounding_mode="floor")
-        hazard = self.hazard(
-            taken(self.load, row),
-            taken(self.habit, row),
-            taken(self.adaptation, row),
-            taken(since[:, 0], day),
-        )
-        mark = taken(mark.flatten(), cell)
-        grade = torch.zeros_like(cell)
-        for ratio in self.grade_ratios:
-            grade.add_(mark < (hazard * -ratio).expm1_().neg_())
-        felt = places(grade)
-        cell, row, day, grade = (taken(each, felt) for each in (cell, row, day, grade))
-        _, _, type_word, reported_word = words(
-            self.seed,
-            taken(columns.patient, row),
-            taken(columns.days(days)[:, 0], day),
-            Purpose.SIDE_EFFECT,
-        )
-        is_told = uniform(reported_word) < self.reporting[row, grade]
-        is_told &= taken(is_recorded.flatten(), cell) | (grade >= SEVERE_GRADE)
-        return Felt(
-            cell=cell,
-            grade=grade,
-            reported_grade=grade * is_told,
-            side_effect=1 + torch.bucketize(uniform(type_word), self.edges, right=True),
-        )
-
-
 def doses_for(settings: Setting | Sequence[Setting], n_patients: int) -> Doses:
     """The dose of each patient; each different setting is looked at once."""
     each = [settings] * n_patients if isinstance(settings, Setting) else settings
@@ -603,16 +365,6 @@ def each_chunk(
             yield from pool.map(live, chunks)
     finally:
         torch.set_num_threads(n_threads)  # what the workers set holds for threads yet to come, too
-
-
-def places(is_kept: Tensor) -> Tensor:
-    """Where a flat tensor is not 0."""
-    return torch.nonzero(is_kept)[:, 0]
-
-
-def taken(values: Tensor, index: Tensor) -> Tensor:
-    """The values at these places; twice as fast as indexing."""
-    return values.index_select(0, index)
 
 
 def on_grid(time_day: Tensor) -> Tensor:

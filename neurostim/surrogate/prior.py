@@ -101,8 +101,8 @@ class ListPrior:
         joined: dict[str, Any] = {
             name: torch.cat((getattr(self, name), getattr(other, name))) for name in TENSORS
         }
-        ours = torch.log_softmax(self.log_weight, 0) + torch.tensor(1 - share).log()
-        theirs = torch.log_softmax(other.log_weight, 0) + torch.tensor(share).log()
+        ours = torch.log_softmax(self.log_weight, 0) + log(1 - share)
+        theirs = torch.log_softmax(other.log_weight, 0) + log(share)
         return replace(self, **joined | {"log_weight": torch.cat((ours, theirs))})
 
 
