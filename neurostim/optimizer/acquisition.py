@@ -67,9 +67,9 @@ def tolerated(listing: Listing, state: State, limit: float) -> Tensor:
     """Settings that side effects do not rule out, `B M`.
 
     Ruled out is, for a subject of whom a side effect was told, what is at or above a setting that
-    bothered, and what may do so by the upper bound of its hazard. Off never is. When nothing is left
-    of a table, what was only ever harmless is. A subject of whom nothing was told is guarded by the
-    envelope alone.
+    bothered, and what may do so by the upper bound of its hazard. Off never is. When nothing is
+    left of a table, what was only ever harmless is. A subject of whom nothing was told is guarded
+    by the envelope alone.
     """
     harm = state.harm
     is_in = torch.ones(harm.n_patients, len(listing.settings), dtype=torch.bool)

@@ -126,7 +126,7 @@ class Optimizer:
             raise InputError("known_unsafe holds the whole list: nothing is left to ask")
         self._n_subjects = n_subjects or 1
         self._designs = [
-            self._listing.design(n_initial, seed, first_subject + b) if n_initial else ()
+            self._listing.design(self._options.n_initial, seed, first_subject + b)
             for b in range(self._n_subjects)
         ]
         self._state = self._first_state()
@@ -191,8 +191,8 @@ class Optimizer:
     def ask(self) -> Any:
         """The most promising setting to try next, or None when none may be asked.
 
-        What was asked and not answered counts as answered by what is expected of it, so that asking
-        twice asks for two settings. On a device only what the envelope permits is asked; the gate
+        What was asked and not answered counts as answered by what is expected of it, and is not
+        asked again while anything else may be. On a device only what the envelope permits is asked; the gate
         still decides whether it may be delivered now.
         """
         asked = self._next()
@@ -323,7 +323,11 @@ class Optimizer:
             n_asks=state.n_asks,
         )
         allowed = self._allowed()
-        place = best_of(scores, allowed & ~torch.isnan(scores))
+        is_free = allowed.clone()
+        for b, pending in enumerate(state.pending):
+            is_free[b, list(pending)] = False
+        is_free = torch.where(is_free.any(1, keepdim=True), is_free, allowed)
+        place = best_of(scores, is_free & ~torch.isnan(scores))
         asked: list[int | None] = []
         for b, m in enumerate(place.tolist()):
             first = self._first(b, allowed[b])

@@ -60,6 +60,8 @@ class Listing:
 
         Each is the nearest row, not taken yet, to the next point of a scrambled Sobol sequence.
         """
+        if n == 0:
+            return ()
         unit = Columns.of(self.features).unit
         scramble = int(uniforms(seed, subject, 0, Purpose.CONTROLLER) * 2**31)
         points = SobolEngine(unit.shape[1], scramble=True, seed=scramble).draw(n).to(unit)

@@ -80,7 +80,7 @@ def load(
             arrays = {name: file[name] for name in file.files}
         document = json.loads(str(arrays["document"]))
         is_known = document["format"] == FORMAT
-    except (OSError, KeyError, TypeError, ValueError, BadZipFile) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
         raise InputError(f"{path}: not a saved optimizer: {error}") from error
     if not is_known:
         raise InputError(f"{path}: format {document['format']!r}: {FORMAT!r} was expected")

@@ -23,6 +23,7 @@ Pending = tuple[tuple[int, ...], ...]
 LARGEST_DRIFT = 0.5
 """Of the average log rate, until the level of a subject's counts starts from the new one."""
 
+SMALLEST_SPREAD = float(np.finfo(np.float64).tiny)
 ABSOLUTE_TO_SD = float(np.sqrt(np.pi / 2))
 """The mean absolute deviation, which one wild value moves less, times this is the SD."""
 
@@ -83,10 +84,19 @@ def after(state: State, result: Result) -> State:
                 state.pending, result.index, result.has_setting, strict=True
             )
         ),
-        belief=state.belief.told(observed(state, result, scaled(state, result.value))),
         harm=harm_after(state, result),
     )
-    return rescaled(told)
+    if not state.is_standardised or state.belief.likelihood.name == "counts":
+        return rescaled(replace(told, belief=told_of(state, result, result.value)))
+    centre, spread = scales(told)
+    now = replace(told, centre=centre, spread=spread)
+    belief = told_of(state, result, scaled(now, result.value))
+    return with_scales(replace(now, belief=belief), centre, spread)
+
+
+def told_of(state: State, result: Result, value: Floats) -> Belief:
+    """The belief after a result, whose values are scaled already."""
+    return state.belief.told(observed(state, result, value))
 
 
 def harm_after(state: State, result: Result) -> Belief:
@@ -127,15 +137,10 @@ def observed(state: State, result: Result, value: Floats) -> Observed:
 
 
 def rescaled(state: State) -> State:
-    """The state with scales that fit all values told: of continuous responses always and exactly.
-
-    Of counts only a subject's level starts elsewhere, and only once it has drifted far.
-    """
-    if not state.is_standardised or not state.told:
+    """The state in which counts start from a level that fits, where it has drifted far."""
+    if not state.is_standardised:
         return state
     centre, spread = scales(state)
-    if state.belief.likelihood.name != "counts":
-        return with_scales(state, centre, spread)
     has_drifted = np.abs(centre - state.centre) > LARGEST_DRIFT
     if not has_drifted.any():
         return state
@@ -213,29 +218,43 @@ def refitted(state: State) -> State:
 
 def scales(state: State) -> tuple[Floats, Floats]:
     """Average and spread of each subject's values, `B` each; of counts, the log rate and 1."""
-    pairs = [
-        _scale(values[np.isfinite(values)], exposure[np.isfinite(values)], state)
-        for values, exposure in zip(
-            state.values(), np.stack([each.exposure for each in state.told], axis=1), strict=True
-        )
-    ]
+    values = state.values()
+    index, exposure = (
+        np.stack([getattr(each, name) for each in state.told], axis=1)
+        for name in ("index", "exposure")
+    )
+    pairs = []
+    for b, is_told in enumerate(np.isfinite(values)):
+        told = values[b, is_told]
+        if not len(told):
+            pairs.append((0.0, 1.0))
+        elif state.belief.likelihood.name == "counts":
+            rate = (told.sum() + 0.5) / exposure[b, is_told].sum()
+            pairs.append((float(np.log(rate)), 1.0))
+        else:
+            pairs.append(scale_of(told, index[b, is_told]))
     return np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
 
 
-def _scale(values: Floats, exposure: Floats, state: State) -> tuple[float, float]:
-    if not len(values):
-        return 0.0, 1.0
-    if state.belief.likelihood.name == "counts":
-        return float(np.log((values.sum() + 0.5) / exposure.sum())), 1.0
+def scale_of(values: Floats, index: NDArray[np.int64]) -> tuple[float, float]:
+    """Average and spread of continuous values, `n` each, in which every setting counts once.
+
+    Otherwise a search that stays where it is would see its own noise as the whole spread, and
+    believe ever less in the rest of the surface.
+    """
+    order = np.lexsort((values, index))  # neither overflow nor the order of telling matters
+    values, index = values[order], index[order]
     largest = float(np.abs(values).max()) or 1.0
-    unit = np.sort(values / largest)  # neither overflow nor the order of telling matters
-    centre = float(unit.mean())
-    spread = ABSOLUTE_TO_SD * float(np.abs(unit - centre).mean())
+    unit = values / largest
+    _, which, n_at = np.unique(index, return_inverse=True, return_counts=True)
+    weight = 1 / n_at[which] / len(n_at)
+    centre = float((weight * unit).sum())
+    spread = ABSOLUTE_TO_SD * float((weight * np.abs(unit - centre)).sum())
     if len(values) > 1:
         spread *= float(np.sqrt(len(values) / (len(values) - 1)))
     if spread < 1e-12:  # one value, or all the same
         spread = 1.0
-    return centre * largest, spread * largest
+    return centre * largest, max(spread * largest, SMALLEST_SPREAD)
 
 
 def imagined(state: State) -> Belief:
