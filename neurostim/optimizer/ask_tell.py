@@ -192,8 +192,8 @@ class Optimizer:
         """The most promising setting to try next, or None when none may be asked.
 
         What was asked and not answered counts as answered by what is expected of it, and is not
-        asked again while anything else may be. On a device only what the envelope permits is asked; the gate
-        still decides whether it may be delivered now.
+        asked again while anything else may be. On a device only what the envelope permits is asked;
+        the gate still decides whether it may be delivered now.
         """
         asked = self._next()
         self._state = saving.with_asked(self._state, asked)
