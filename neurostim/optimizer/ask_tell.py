@@ -278,7 +278,7 @@ class Optimizer:
         return ListModel(self._fitted().belief, self._listing.features, self._options.sign)
 
     def save(self, path: str | Path) -> None:
-        """Write the constructor's arguments and everything told to a `.npz` file, no pickle."""
+        """Write the constructor's arguments and everything told to a `.npz` file, as plain data."""
         if callable(self._acquisition):
             raise InputError("save: an acquisition of your own cannot be written; use a named one")
         saving.save(

@@ -76,7 +76,7 @@ def load(
 ) -> tuple[Any, Envelope | None, dict[str, Any], ListPrior | None, Callable[[State], State]]:
     """The space, envelope, options and prior of a file, and what brings a first state up to it."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(path) as file:  # which refuses objects unless told otherwise
             arrays = {name: file[name] for name in file.files}
         document = json.loads(str(arrays["document"]))
         is_known = document["format"] == FORMAT
