@@ -8,6 +8,7 @@ from typing import Any
 
 from neurostim.controllers import Context, Controller, build_controller
 from neurostim.loop import observe_off
+from neurostim.meta.prior_path import prior_path
 from neurostim.storage import digest
 from patient_models import (
     MODELS,
@@ -182,7 +183,7 @@ def enrolment_of(design: Design, baselines: Baselines | None) -> Enrolment:
 def _file_digest(folder: Path, controller: Controller) -> str | None:
     """SHA-256 of the learned prior that a controller reads, or None when it reads none."""
     prior = getattr(controller, "prior", None)
-    return None if prior is None else sha256((folder / prior).read_bytes()).hexdigest()
+    return None if prior is None else sha256(prior_path(prior, folder).read_bytes()).hexdigest()
 
 
 def check_options(arm: str, controller: Controller, context: Context) -> None:

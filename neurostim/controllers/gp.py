@@ -18,14 +18,18 @@ from neurostim.encoding import Encoding
 from neurostim.history import TREATMENT, History
 from neurostim.meta.mixing import pruned
 from neurostim.meta.prior_file import load_prior
+from neurostim.meta.prior_path import prior_path
 from neurostim.surrogate import Belief, ListModel, refit
-from neurostim.surrogate.generic import AMPLITUDE, device_prior, side_effect_prior
+from neurostim.surrogate.generic import AMPLITUDE, WANDER, device_prior, side_effect_prior
 from neurostim.surrogate.readout import is_supported, log_hazard, smoothed
 from protocols import Setting
 
 SCORE_DECIMALS = 6
 """Scores are rounded and ties fall to the lower index, so that a choice does not flip with the
 batch."""
+
+USUAL_BETA, LEARNED_BETA = 2.5, 1.5
+"""Measured in `tests/benchmarks`: with a learned prior there is less to explore."""
 
 Booleans = NDArray[np.bool_]
 
@@ -48,14 +52,18 @@ class Known:
 class GaussianProcess:
     """Learns each patient's rate ratio to off, and proposes what an acquisition rates best.
 
-    A setting stays for at least `dwell_epochs`, and an amplitude rises by at most
-    `largest_rise_ua` at a visit. With `is_limited`, settings at which a bothersome side effect may
-    come on more than `unsafe_probability` of days, by an upper bound at `limit_beta`, are left
-    out; without, those at a site at or above an amplitude that bothered this patient.
-    `perturbed_ticks` asks for settings that stay good when the amplitude is off by so many steps
-    of the list. With `prior`, the file of one that `neurostim learn` made, the patient is compared
-    with earlier ones from the first visit on (its wash-in takes the place of `wash_in_days`), and
-    the first `n_anchors` visits go to the settings it learned to try first.
+    The rate when off wanders by `wander_sd` on the logarithm with a time constant of `wander_days`,
+    so that its ups and downs are not taken for effects. The bound is `beta` standard deviations
+    from the mean, 2.5 without and 1.5 with a learned prior. A setting stays for at least
+    `dwell_epochs`, and an amplitude rises by at most `largest_rise_ua` at a visit. With
+    `is_limited`, settings at which a bothersome side effect may come on more than
+    `unsafe_probability` of days, by an upper bound at `limit_beta`, are left out, where patients
+    tell of `told_share` of such days; without, those at a site at or above an amplitude that
+    bothered this patient. `perturbed_ticks` asks for settings that stay good when the amplitude is
+    off by so many steps of the list. With `prior`, a shipped one or a file that `neurostim learn`
+    made, the patient is compared with earlier ones from the first visit on (its wash-in and
+    wandering take the place of those here), and the first `n_anchors` visits go to the settings it
+    learned to try first.
     """
 
     summary: ClassVar[str] = (
@@ -64,15 +72,18 @@ class GaussianProcess:
     )
 
     acquisition: Acquisition = "upper_confidence_bound"
-    beta: Annotated[float, Field(gt=0)] = 2.5
+    beta: Annotated[float, Field(gt=0)] | None = None
     wash_in_days: Annotated[float, Field(ge=0)] = 18.0
     keeps_per_week: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0,)
     cycle_days: tuple[float, ...] = ()
+    wander_sd: Annotated[float, Field(ge=0)] = WANDER[0]
+    wander_days: Annotated[float, Field(gt=0)] = WANDER[1]
     dwell_epochs: Annotated[int, Field(ge=1)] = 1
     largest_rise_ua: Annotated[int, Field(ge=1)] | None = None
     is_limited: bool = False
     limit_beta: Annotated[float, Field(ge=0)] = 2.0
     unsafe_probability: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    told_share: Annotated[float, Field(gt=0, le=1)] = 0.4
     perturbed_ticks: Annotated[int, Field(ge=0)] = 0
     prior: str | None = None
     n_anchors: Annotated[int, Field(ge=0)] = 0
@@ -85,11 +96,15 @@ class GaussianProcess:
         anchors: tuple[int, ...] = ()
         if self.prior is None:
             effects = device_prior(
-                encoded, wash_in=self.wash_in_days, keeps=keeps, cycle_periods=self.cycle_days
+                encoded,
+                wash_in=self.wash_in_days,
+                keeps=keeps,
+                cycle_periods=self.cycle_days,
+                wander=(self.wander_sd, self.wander_days),
             )
             side_effects = side_effect_prior(encoded)
         else:
-            learned = load_prior(context.folder / self.prior, context.candidates)
+            learned = load_prior(prior_path(self.prior, context.folder), context.candidates)
             effects, side_effects = pruned(learned.effects).with_keeps(keeps), learned.side_effects
             anchors = learned.anchors[: self.n_anchors]
         tables = tables_of(
@@ -112,7 +127,8 @@ class GaussianProcess:
             if self.acquisition == "thompson":
                 score = draws(model, state.seed, history.patients, history.n_epochs)
             else:
-                score = scores(model, self.acquisition, self.beta)
+                usual = USUAL_BETA if self.prior is None else LEARNED_BETA
+                score = scores(model, self.acquisition, self.beta or usual)
             table = np.round(score.cpu().numpy(), SCORE_DECIMALS)
             table[~(allowed & self.is_tolerated(state.tables, told))] = -np.inf
         stays, place = self._dwelling(state.tables, history)
@@ -149,7 +165,7 @@ class GaussianProcess:
         if told.side_effects is None:
             return _is_below_harm(tables, told.history)
         mean, sd = log_hazard(told.side_effects)
-        limit = np.log(-np.log1p(-self.unsafe_probability))
+        limit = np.log(-np.log1p(-self.unsafe_probability) * self.told_share)
         tolerated: Booleans = (mean + self.limit_beta * sd <= limit).cpu().numpy()
         tolerated[:, 0] = True
         return tolerated

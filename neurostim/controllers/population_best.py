@@ -10,6 +10,7 @@ from neurostim.controllers.controller import Context
 from neurostim.controllers.options import options
 from neurostim.history import History
 from neurostim.meta.prior_file import read_prior
+from neurostim.meta.prior_path import prior_path
 from protocols import Setting
 
 
@@ -27,7 +28,7 @@ class PopulationBest:
 
     def init(self, context: Context) -> Setting:
         """The setting, from the file of the prior."""
-        learned = read_prior(context.folder / self.prior, context.candidates)
+        learned = read_prior(prior_path(self.prior, context.folder), context.candidates)
         return context.candidates[int(learned.effects.mean[0].argmin())]
 
     def propose(

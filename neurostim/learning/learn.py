@@ -30,7 +30,7 @@ from neurostim.meta.prior_file import refuse_existing, write_prior
 from neurostim.plan import Plan, make_plan
 from neurostim.results import load
 from neurostim.storage import digest
-from neurostim.surrogate.generic import device_prior
+from neurostim.surrogate.generic import WANDER, device_prior
 from neurostim.surrogate.prior import ListPrior
 from neurostim.trial import run
 from protocols import InputError, Setting
@@ -143,7 +143,9 @@ def learn_from_design(
     best = _best(judged)
     surfaces = _learned(start, people, best, step)
     generic = Probe(
-        effects=device_prior(encoded, wash_in=wash_in_days), rule=rule, knows_levels=False
+        effects=device_prior(encoded, wash_in=wash_in_days, wander=WANDER),
+        rule=rule,
+        knows_levels=False,
     )
     return _written(
         out,
@@ -199,7 +201,7 @@ def learn_from_results(
         for recipe, prior in priors.items()
     }
     best = _best(judged)
-    generic = at_level(device_prior(encoded, wash_in=wash_in_days), known.effects)
+    generic = at_level(device_prior(encoded, wash_in=wash_in_days, wander=WANDER), known.effects)
     return _written(
         out,
         plan.candidates,

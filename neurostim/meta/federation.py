@@ -20,6 +20,7 @@ from neurostim.meta.contributions import Sums, believed, chunks, contributions, 
 from neurostim.meta.hierarchy import N_PSEUDO, maximised, shared
 from neurostim.meta.prior_file import (
     SURFACES,
+    level_of,
     list_tensors,
     read_tensors,
     refuse_existing,
@@ -30,7 +31,7 @@ from neurostim.meta.prior_file import (
 )
 from neurostim.meta.privacy import clipped, noised
 from neurostim.surrogate.filter import Observed
-from neurostim.surrogate.generic import device_prior, side_effect_prior
+from neurostim.surrogate.generic import WANDER, device_prior, side_effect_prior
 from neurostim.surrogate.likelihood import LIKELIHOODS
 from neurostim.surrogate.prior import ListPrior
 from protocols import InputError, Setting
@@ -78,7 +79,7 @@ def generic_start(
 ) -> Surfaces:
     """Where learning starts when nothing was learned yet."""
     encoded = Encoding.of(tuple(candidates)).settings(tuple(candidates))
-    effects = device_prior(encoded, wash_in=wash_in_days)
+    effects = device_prior(encoded, wash_in=wash_in_days, wander=WANDER)
     return {
         "effects": shared(effects, dispersions),
         "side_effects": shared(side_effect_prior(encoded)),
@@ -139,8 +140,8 @@ def write_sums(
         tensors |= surface_tensors(name, each)
         sums = summary.sums[name]
         tensors |= {f"{name}.sum.{f.name}": getattr(sums, f.name) for f in fields(sums)}
-    periods = {"cycle_periods_days": list(prior["effects"].cycle_periods)}
-    write_tensors(path, tensors, SUMS_KIND, dict(about) | periods)
+    level = level_of(prior["effects"])
+    write_tensors(path, tensors, SUMS_KIND, dict(about) | level)
 
 
 def combine(paths: Sequence[Path], out: Path, n_pseudo: float = N_PSEUDO) -> dict[str, Any]:
@@ -156,8 +157,7 @@ def combine(paths: Sequence[Path], out: Path, n_pseudo: float = N_PSEUDO) -> dic
     try:
         settings = [row_setting(row) for row in tensors["settings"].tolist()]
         candidates = tuple(each for each in settings if each is not None)
-        periods = tuple(about["cycle_periods_days"])
-        before = {name: surface(tensors, name, periods) for name in SURFACES}
+        before = {name: surface(tensors, name, about) for name in SURFACES}
         totals = {
             name: sum((_sums(each, name) for each, _ in files), Sums.nothing(before[name]))
             for name in SURFACES

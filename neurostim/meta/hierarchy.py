@@ -58,6 +58,8 @@ def shared(generic: ListPrior, dispersions: Sequence[float] | None = None) -> Li
         cycle_sd=average(generic.cycle_sd),
         log_weight=-every * float(len(values)),
         cycle_periods=generic.cycle_periods,
+        wander_sd=generic.wander_sd,
+        wander_keep=generic.wander_keep,
     )
 
 
@@ -93,6 +95,8 @@ def maximised(prior: ListPrior, sums: Sums, base: Tensor, n_pseudo: float = N_PS
         cycle_sd=prior.cycle_sd,
         log_weight=(share / share.sum()).log(),
         cycle_periods=prior.cycle_periods,
+        wander_sd=prior.wander_sd,
+        wander_keep=prior.wander_keep,
     )
 
 

@@ -44,7 +44,8 @@ def mixed_for_device(
         wash_in=float(learned.wash_in[0]),
         cycle_periods=learned.cycle_periods,
     )
-    return mixed(learned, generic, share)
+    wandering = replace(generic, wander_sd=learned.wander_sd, wander_keep=learned.wander_keep)
+    return mixed(learned, wandering, share)
 
 
 def pruned(prior: ListPrior, least: float = 0.01) -> ListPrior:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,7 @@ def read_prior(path: str | Path, candidates: Sequence[Setting]) -> LearnedPrior:
     tensors, about = read_tensors(path, PRIOR_KIND)
     check_list(path, tensors, candidates)
     try:
-        effects, side_effects = (
-            surface(tensors, name, tuple(about["cycle_periods_days"])) for name in SURFACES
-        )
+        effects, side_effects = (surface(tensors, name, about) for name in SURFACES)
         anchors = tuple(int(each) for each in tensors["anchors"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: a prior without a sound {error}") from None
@@ -97,8 +95,7 @@ def write_prior(
         **surface_tensors("side_effects", side_effects),
         "anchors": torch.tensor(list(anchors), dtype=torch.int64),
     }
-    periods = {"cycle_periods_days": list(effects.cycle_periods)}
-    write_tensors(path, tensors, PRIOR_KIND, dict(about) | periods)
+    write_tensors(path, tensors, PRIOR_KIND, dict(about) | level_of(effects))
 
 
 def refuse_existing(path: Path) -> None:
@@ -113,17 +110,31 @@ def surface_tensors(name: str, prior: ListPrior) -> dict[str, Tensor]:
     return once | {f"{name}.{each}": getattr(prior, each) for each in EACH}
 
 
-def surface(
-    tensors: Mapping[str, Tensor], name: str, cycle_periods: tuple[float, ...]
-) -> ListPrior:
-    """The prior that `surface_tensors` made these of."""
+def level_of(effects: ListPrior) -> dict[str, Any]:
+    """What is known of how the level changes, in plain JSON."""
+    return {
+        "cycle_periods_days": list(effects.cycle_periods),
+        "wander_sd": effects.wander_sd,
+        "wander_keep": effects.wander_keep,
+    }
+
+
+def surface(tensors: Mapping[str, Tensor], name: str, about: Mapping[str, Any]) -> ListPrior:
+    """The prior that `surface_tensors` and `level_of` made these of."""
     k = len(tensors[f"{name}.dispersion"])
-    columns = {each: tensors[f"{name}.{each}"] for each in (*SHARED, *EACH)}
+    columns: dict[str, Any] = {each: tensors[f"{name}.{each}"] for each in (*SHARED, *EACH)}
     for each in SHARED:
         columns[each] = columns[each].expand(k, *columns[each].shape[1:])
     every = torch.ones_like(columns["dispersion"])
-    periods = cycle_periods if name == "effects" else ()
-    return ListPrior(**columns, keep=every, level_keep=every, cycle_periods=periods)
+    still = ListPrior(**columns, keep=every, level_keep=every, cycle_periods=())
+    if name != "effects":
+        return still
+    return replace(
+        still,
+        cycle_periods=tuple(about["cycle_periods_days"]),
+        wander_sd=float(about["wander_sd"]),
+        wander_keep=float(about["wander_keep"]),
+    )
 
 
 def list_tensors(candidates: Sequence[Setting]) -> dict[str, Tensor]:

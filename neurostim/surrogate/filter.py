@@ -4,7 +4,7 @@ B patients share M settings and K particles. A posterior covariance is K0 - V'V 
 V per observation: no factorisation, no jitter, O(t M) per observation. The latent value behind an
 observation is
 
-    level + cycles + (1 - share) effect[setting] + share * carried
+    level + wandering + cycles + (1 - share) effect[setting] + share * carried
 
 where `carried` is what earlier settings have left of their effects (see `share_carried`), one more
 latent number whose covariance with the list is kept beside it. A patient without an observation
@@ -99,7 +99,7 @@ class Belief:
     rows: Rows
     row_day: Tensor  # B n, when each row of V was exact
     day: Tensor  # B
-    extra_mean: Tensor  # B K E, level and cycles
+    extra_mean: Tensor  # B K E, levels and cycles
     extra_rows: Tensor  # B K n E
     level_start: Tensor  # B K, prior mean of the level
     carried_mean: Tensor  # B K
@@ -216,8 +216,8 @@ def share_carried(days: Tensor, wash_in: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def extras_at(prior: ListPrior, at_day: Tensor) -> Tensor:
-    """Weights of the level and of each sine and cosine on these days: `... E`."""
-    parts = [torch.ones_like(at_day)]
+    """Weights of the levels and of each sine and cosine on these days: `... E`."""
+    parts = [torch.ones_like(at_day)] * prior.n_levels
     for period in prior.cycle_periods:
         angle = at_day * (2 * torch.pi / period)
         parts += [torch.cos(angle), torch.sin(angle)]
@@ -311,10 +311,11 @@ def later(
             extra_mean=belief.extra_mean.clone(),
             extra_rows=belief.extra_rows.clone(),
         )
-        level_keep = prior.level_keep ** passed[:, None]
-        level_gap = belief.extra_mean[..., 0] - belief.level_start
-        after.extra_mean[..., 0] = belief.level_start + level_keep * level_gap
-        after.extra_rows[..., 0] *= level_keep[..., None]
+        kept, levels = prior.levels_kept(passed), slice(prior.n_levels)  # B K n_levels
+        start = torch.zeros_like(kept)
+        start[..., 0] = belief.level_start
+        after.extra_mean[..., levels] = torch.lerp(start, belief.extra_mean[..., levels], kept)
+        after.extra_rows[..., levels] *= kept[:, :, None]
     if not belief.has_wash_in:
         return after
     x, patient = observed.index, torch.arange(belief.n_patients, device=belief.mean.device)

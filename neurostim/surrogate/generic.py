@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
-from math import log
+from math import exp, log
 
 import torch
 from gpytorch.kernels import MaternKernel
@@ -27,6 +27,10 @@ CONCENTRATIONS_PER_DAY = (0.1, 0.4, 2.0)
 SITE_CORRELATION = 0.5
 LEVEL_SD = 1.0
 """Of the log rate when off, around what the first observation says."""
+
+WANDER = (0.5, 60.0)
+"""How the rate when off comes and goes, on the logarithm and in days: an assumption that makes 90 %
+intervals of effects hold the truth in nine of ten patients of the clinical family."""
 
 OVERHANG = 0.05
 """How far beyond the top of the amplitude range the surface comes back to zero."""
@@ -72,6 +76,7 @@ def device_prior(
     keeps: Sequence[float] = (1.0,),
     cycle_periods: Sequence[float] = (),
     cycle_sd: float = 0.15,
+    wander: tuple[float, float] = (0.0, 1.0),
 ) -> ListPrior:
     """Effects of the settings of a device on the log rate of seizures, zero when off.
 
@@ -82,6 +87,7 @@ def device_prior(
         keeps: correlations of the effects with themselves one unit later, a particle each.
         cycle_periods: periods of cycles of the level, in units of the exposure.
         cycle_sd: of each sine and cosine of a cycle, on the log rate.
+        wander: standard deviation and time constant of a level that comes and goes.
 
     """
     height = arch(encoded[:, AMPLITUDE])
@@ -101,6 +107,8 @@ def device_prior(
         cycle_sd=every * cycle_sd,
         log_weight=every * -log(len(grid)),
         cycle_periods=tuple(cycle_periods),
+        wander_sd=wander[0],
+        wander_keep=exp(-1 / wander[1]),
     )
 
 

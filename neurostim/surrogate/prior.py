@@ -13,8 +13,8 @@ from torch import Tensor
 class ListPrior:
     """K Gaussian priors over the effects at M settings, each with its hyperparameters.
 
-    The latent of an observation is level + cycles + effect of the setting, see `filter`. Times are
-    in the unit of the exposure, days in a trial.
+    The latent of an observation is level + wandering + cycles + effect of the setting, see
+    `filter`. Times are in the unit of the exposure, days in a trial.
     """
 
     mean: Tensor  # K M, of the effects
@@ -28,6 +28,8 @@ class ListPrior:
     cycle_sd: Tensor  # K, of each sine and cosine of each cycle
     log_weight: Tensor  # K
     cycle_periods: tuple[float, ...] = ()
+    wander_sd: float = 0.0  # of a second level, which comes and goes
+    wander_keep: float = 1.0  # its correlation with itself one unit of time later
 
     def __post_init__(self) -> None:
         n_particles, n_settings = self.mean.shape
@@ -64,13 +66,26 @@ class ListPrior:
     @property
     def has_drift(self) -> bool:
         """Whether any particle lets effects or the level change with time."""
-        return bool((self.keep < 1).any() or (self.level_keep < 1).any())
+        return bool((self.keep < 1).any() or (self.level_keep < 1).any()) or self.wander_sd > 0
 
     @property
     def extra_variance(self) -> Tensor:
-        """Prior variance of the level and of each sine and cosine, `K E`."""
+        """Prior variance of the level, its wandering, and each sine and cosine, `K E`."""
+        level = self.level_sd.square()[:, None]
+        wander = torch.full_like(level, self.wander_sd**2).expand(-1, self.n_levels - 1)
         cycles = self.cycle_sd.square()[:, None].expand(-1, 2 * len(self.cycle_periods))
-        return torch.cat((self.level_sd.square()[:, None], cycles), dim=1)
+        return torch.cat((level, wander, cycles), dim=1)
+
+    @property
+    def n_levels(self) -> int:
+        """One, or two with a level that wanders."""
+        return 1 + (self.wander_sd > 0)
+
+    def levels_kept(self, passed: Tensor) -> Tensor:
+        """Correlation of each level with itself after these times, `... K n_levels`."""
+        kept = self.level_keep ** passed[..., None]
+        wander = self.wander_keep ** passed[..., None]
+        return torch.stack((kept, wander.expand_as(kept))[: self.n_levels], dim=-1)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
         """The same prior on a device, perhaps in another precision."""
@@ -94,16 +109,22 @@ class ListPrior:
 
         Raises `ValueError` when they are not about the same list, or carry other cycles.
         """
-        if self.n_settings != other.n_settings or self.cycle_periods != other.cycle_periods:
+        if self.n_settings != other.n_settings:
             raise ValueError(
                 f"priors over {self.n_settings} and {other.n_settings} settings cannot be mixed"
             )
+        for name in ("cycle_periods", "wander_sd", "wander_keep"):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours != theirs:
+                raise ValueError(f"{name}: {ours} and {theirs} cannot be mixed")
         joined: dict[str, Any] = {
             name: torch.cat((getattr(self, name), getattr(other, name))) for name in TENSORS
         }
-        ours = torch.log_softmax(self.log_weight, 0) + log(1 - share)
-        theirs = torch.log_softmax(other.log_weight, 0) + log(share)
-        return replace(self, **joined | {"log_weight": torch.cat((ours, theirs))})
+        weights = (
+            torch.log_softmax(self.log_weight, 0) + log(1 - share),
+            torch.log_softmax(other.log_weight, 0) + log(share),
+        )
+        return replace(self, **joined | {"log_weight": torch.cat(weights)})
 
 
 PER_PARTICLE = (

@@ -99,10 +99,11 @@ def refit(belief: Belief) -> Belief:
     effects = prior.covariance[:, x[:, :, None], x[:, None, :]].movedim(0, 1)  # B K n n
     effects = effects * prior.keep[:, None, None] ** age
     extra = extras_at(prior, observed.at_day)  # B n E
-    cycles = extra[:, None, :, 1:] * prior.cycle_sd[:, None, None]
-    level = prior.level_sd.square()[:, None, None] * prior.level_keep[:, None, None] ** age
+    cycles = extra[:, None, :, prior.n_levels :] * prior.cycle_sd[:, None, None]
+    level_variance = prior.extra_variance[:, : prior.n_levels]  # K n_levels
+    levels = prior.levels_kept(age[:, 0]).movedim(-2, 1) * level_variance[:, None, None]
     mixed = weights @ effects
-    covariance = mixed @ weights.mT + level + cycles @ cycles.mT
+    covariance = mixed @ weights.mT + levels.sum(-1) + cycles @ cycles.mT
     mean = (weights @ prior.mean[:, x].movedim(0, 1)[..., None])[..., 0]
     mode = mode_of(
         belief.likelihood,
@@ -116,9 +117,9 @@ def refit(belief: Belief) -> Belief:
     to_now = (belief.day[:, None] - day)[:, None]  # B 1 n
     kept = prior.keep[:, None] ** to_now
     to_list = (weights * kept[:, :, None]) @ prior.covariance[:, x].movedim(0, 1)  # B K n M
-    to_level = prior.level_sd.square()[:, None] * prior.level_keep[:, None] ** to_now
+    to_levels = prior.levels_kept(to_now[:, 0]).movedim(-2, 1) * level_variance[:, None]
     to_cycles = cycles * prior.cycle_sd[:, None, None]
-    to_extra = torch.cat((to_level[..., None], to_cycles), dim=-1)
+    to_extra = torch.cat((to_levels, to_cycles), dim=-1)
     to_carried = (mixed @ carried[..., None])[..., 0]
     carried_start = (carried * prior.mean[:, x].movedim(0, 1)).sum(-1)
 

@@ -1,6 +1,7 @@
 """Share of the gap of every controller on patients of a family: in trial and recommended.
 
     python tests/benchmarks/clinical_quality.py [--model clinical] [--patients 192] [--epochs 40]
+        [--prior prior.safetensors --controllers gp+prior,gp+prior:beta=1.5]
 
 The trial is that of the shipped demonstration but for the enrolment, the length and the number of
 patients: baseline without stimulation, then epochs of two weeks. The oracle stays on each
@@ -9,6 +10,7 @@ sums over patients, of true rates within months at a setting. Arms share their p
 """
 
 import argparse
+import json
 import os
 import time
 
@@ -27,9 +29,11 @@ from rich.console import Console
 from rich.table import Table
 
 from neurostim.controllers import Context, build_controller
-from neurostim.history import BASELINE, TREATMENT
+from neurostim.controllers.gp import Known
+from neurostim.history import BASELINE, TREATMENT, History
 from neurostim.loop import Batch, Gate, ask, live, prepare
 from neurostim.plan import Plan, make_plan
+from neurostim.surrogate import ListModel, refit
 from patient_models import State
 from protocols import OFF, Setting
 from protocols.design import load_design
@@ -50,6 +54,7 @@ class Arm:
     is_unsafe: list[NDArray[np.bool_]] = field(default_factory=list)
     n_changes: Floats | None = None
     seconds: float = 0.0
+    claims: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,8 @@ class Truth:
     def share(self, rates: Floats) -> tuple[float, float]:
         """Share of the gap closed, and its standard error over patients."""
         gained = self.rates[:, 0] - rates
+        if not self.gap.any():
+            return float(gained.mean()), float(gained.std() / np.sqrt(len(gained)))
         value = gained.sum() / self.gap.sum()
         left = gained - value * self.gap
         error = np.sqrt((left**2).sum() / (len(left) * (len(left) - 1))) / self.gap.mean()
@@ -134,8 +141,36 @@ def run_arm(
             if epoch in HORIZONS:
                 _, chosen = controller.recommend(memory, batch.history, allowed)
                 arm.recommended[epoch] = truth.at(truth.rates, chosen)
+                if isinstance(memory, Known):
+                    arm.claims = claims_of(memory, batch.history, truth, chosen)
     arm.n_changes = changes
     return arm
+
+
+def claims_of(
+    known: Known, history: History, truth: Truth, chosen: Sequence[Setting | None]
+) -> tuple[float, float, float]:
+    """Claimed less true log rate ratio to off, and how often 90 % hold the true one, and none."""
+    with torch.no_grad():
+        _, told = known.beliefs.after(history)
+        model = ListModel(refit(told.effects), known.tables.encoded)
+    mean, sd = -model.list_mean.numpy(), model.list_variance.sqrt().numpy()
+    claimed, error = truth.at(mean, chosen), truth.at(sd, chosen)
+    true = np.log(truth.at(truth.rates, chosen) / truth.rates[:, 0])
+    return (
+        float((claimed - true).mean()),
+        100 * float((np.abs(claimed - true) <= 1.645 * error).mean()),
+        100 * float((np.abs(claimed) <= 1.645 * error).mean()),
+    )
+
+
+def parsed(spec: str, prior: str) -> tuple[str, dict[str, Any]]:
+    """A controller and its options, from `gp`, `gp+prior` or `gp+prior:beta=1.5:dwell_epochs=2`."""
+    spec, *pairs = spec.split(":")
+    name, _, learned = spec.partition("+")
+    options: dict[str, Any] = {"setting": FIXED} if name == "fixed" else {}
+    options |= {key: json.loads(value) for key, _, value in (p.partition("=") for p in pairs)}
+    return name, options | ({"prior": prior} if learned else {})
 
 
 def main() -> None:
@@ -163,14 +198,12 @@ def main() -> None:
     truth = truth_of(plan, states)
     table = Table(title=f"{arguments.model}: {arguments.patients} patients, share of the gap")
     for head in ("controller", *(f"rec {h}" for h in HORIZONS), "in trial", "unsafe %",
-                 "patients %", "changes a year", "ms"):  # fmt: skip
+                 "patients %", "changes a year", "ms", "claim - true", "in 90 %",
+                 "0 in 90 %"):  # fmt: skip
         table.add_column(head, justify="left" if head == "controller" else "right")
-    with TemporaryDirectory() as folder:
-        for spec in arguments.controllers.split(","):
-            name, _, learned = spec.partition("+")
-            options: dict[str, Any] = {"setting": FIXED} if name == "fixed" else {}
-            if learned:
-                options["prior"] = arguments.prior
+    for spec in arguments.controllers.split(","):
+        with TemporaryDirectory() as folder:
+            name, options = parsed(spec, arguments.prior)
             arm = run_arm(plan, name, options, states, truth, arguments.epochs, arguments.days,
                           Path(folder))  # fmt: skip
             unsafe = np.array(arm.is_unsafe)
@@ -183,11 +216,12 @@ def main() -> None:
                 f"{100 * unsafe.mean():.2f}", f"{100 * unsafe.any(axis=0).mean():.1f}",
                 f"{float(np.mean(arm.n_changes)) / years:.1f}",
                 f"{1000 * arm.seconds / decisions:.2f}",
+                *("{:+.2f} {:.0f} {:.0f}".format(*arm.claims).split() if arm.claims else [""] * 3),
             )  # fmt: skip
             print(spec, *shares, trial, flush=True)
     oracle = float(truth.share(truth.rates.min(axis=1))[0])
-    table.add_row("oracle", *[f"{oracle:.3f}"] * (len(HORIZONS) + 1), *[""] * 4)
-    Console(width=160).print(table)
+    table.add_row("oracle", *[f"{oracle:.3f}"] * (len(HORIZONS) + 1), *[""] * 7)
+    Console(width=180).print(table)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ def dense(
     keep: float,
     level: tuple[float, float, float],
     cycles: dict[float, float],
+    wander: tuple[float, float],
 ) -> Dense:
     """Write down every covariance by its definition, one pair of observations at a time."""
     n, (level_mean, level_sd, level_keep) = len(index), level
@@ -62,6 +63,7 @@ def dense(
                     together = list_covariance[index[a], index[b]] * apart
                     covariance[i, j] += weights[i, a] * weights[j, b] * together
             covariance[i, j] += level_sd**2 * level_keep ** abs(start[i] - start[j])
+            covariance[i, j] += wander[0] ** 2 * wander[1] ** abs(start[i] - start[j])
             for period, sd in cycles.items():
                 turn = 2 * np.pi * (middle_day[i] - middle_day[j]) / period
                 covariance[i, j] += sd**2 * np.cos(turn)

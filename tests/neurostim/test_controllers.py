@@ -224,7 +224,7 @@ def test_gp_recommends_what_clearly_works_and_leaves_what_clearly_harms() -> Non
     good, bad = at(0, 2000, 5), at(1, 3000, 145)
     history = history_of(80, *[(good, 2, 0), (bad, 70, 0)] * 5)
     for name in ("gp", "gp-safe", "gp-drifting", "thompson", "random-posterior"):
-        gp = build(name)
+        gp = build(name, limit_beta=0.0)
         allowed = np.ones((1, len(LIST)), dtype=np.bool_)
         assert gp.recommend(gp.init(CONTEXT), history, allowed)[1] == [good]
         allowed[0, LIST.index(good)] = False

@@ -39,6 +39,7 @@ def prior_of(
     wash_in: float = 0.0,
     level_keep: float = 1.0,
     cycles: tuple[float, ...] = (),
+    wander_sd: float = 0.0,
     n_particles: int = 1,
     dispersion: float = 2.0,
 ) -> ListPrior:
@@ -61,6 +62,8 @@ def prior_of(
         cycle_sd=0.3 * every,
         log_weight=0 * every,
         cycle_periods=cycles,
+        wander_sd=wander_sd,
+        wander_keep=0.9,
     )
 
 
@@ -112,6 +115,7 @@ def dense_of(prior: ListPrior, observed: Observed, b: int) -> Any:
         keep=float(prior.keep[0]),
         level=(LEVEL[0], LEVEL[1], float(prior.level_keep[0])),
         cycles=dict.fromkeys(prior.cycle_periods, 0.3),
+        wander=(prior.wander_sd, prior.wander_keep),
     )
     return replace(
         whole,
@@ -126,7 +130,14 @@ KINDS: dict[str, dict[str, Any]] = {
     "drifting": {"keep": 0.95, "level_keep": 0.97},
     "slow": {"wash_in": 1.5},
     "cycling": {"cycles": (5.0, 11.0)},
-    "all at once": {"keep": 0.95, "level_keep": 0.97, "wash_in": 1.5, "cycles": (5.0, 11.0)},
+    "wandering": {"wander_sd": 0.4},
+    "all at once": {
+        "keep": 0.95,
+        "level_keep": 0.97,
+        "wash_in": 1.5,
+        "cycles": (5.0, 11.0),
+        "wander_sd": 0.4,
+    },
 }
 
 
