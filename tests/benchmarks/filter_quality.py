@@ -36,7 +36,7 @@ from rich.table import Table
 from scipy.stats import norm
 
 from neurostim.controllers.acquisition import draws, scores
-from neurostim.meta.mixing import mixed
+from neurostim.meta.mixing import mixed, pruned
 from neurostim.surrogate import Belief, ListModel, refit
 from neurostim.surrogate.generic import device_prior
 from neurostim.surrogate.readout import is_supported, log_hazard
@@ -136,7 +136,7 @@ def main() -> None:
     for arm in arguments.arms.split(","):
         is_learned = arm.startswith("learned ")
         policy = Filter(
-            prior=mixed(prior, among) if is_learned else generic,
+            prior=pruned(mixed(prior, among)) if is_learned else generic,
             knows_level=is_learned,
             acquisition=arm.removeprefix("learned "),
             beta=arguments.beta,
