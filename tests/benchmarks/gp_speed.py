@@ -1,6 +1,6 @@
 """CPU time per decision of the filter, with its acquisition function, beside what people use.
 
-    python tests/benchmarks/gp_speed.py [--patients 1024] [--loop-patients 2] [--expert-patients 192]
+    python tests/benchmarks/gp_speed.py [--patients 1024] [--expert-patients 192]
 
 On the frozen reference population: 480 settings, 16 particles, float64, one thread. The filter
 takes its patients in blocks, as trials do. The others, the loop a user writes with SingleTaskGP,
