@@ -28,7 +28,7 @@ SCORE_DECIMALS = 6
 """Scores are rounded and ties fall to the lower index, so that a choice does not flip with the
 batch."""
 
-USUAL_BETA, LEARNED_BETA = 2.5, 1.5
+USUAL_BETA, LEARNED_BETA = 2.5, 1.0
 """Measured in `tests/benchmarks`: with a learned prior there is less to explore."""
 
 Booleans = NDArray[np.bool_]
@@ -54,7 +54,7 @@ class GaussianProcess:
 
     The rate when off wanders by `wander_sd` on the logarithm with a time constant of `wander_days`,
     so that its ups and downs are not taken for effects. The bound is `beta` standard deviations
-    from the mean, 2.5 without and 1.5 with a learned prior. A setting stays for at least
+    from the mean, 2.5 without and 1 with a learned prior. A setting stays for at least
     `dwell_epochs`, and an amplitude rises by at most `largest_rise_ua` at a visit. With
     `is_limited`, settings at which a bothersome side effect may come on more than
     `unsafe_probability` of days, by an upper bound at `limit_beta`, are left out, where patients

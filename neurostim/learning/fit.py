@@ -34,8 +34,9 @@ class Recipe:
 RECIPES = tuple(
     Recipe(n_pseudo=n_pseudo, n_rounds=n_rounds)
     for n_pseudo in (10.0, 40.0)
-    for n_rounds in (5, 10, 20)
+    for n_rounds in (10, 5, 20)
 )
+"""The usual one first: another is chosen when it is clearly better on held-out patients."""
 
 
 def effects_by(

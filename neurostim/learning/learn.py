@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from neurostim.controllers.gp import GaussianProcess
+from neurostim.controllers.gp import LEARNED_BETA, GaussianProcess
 from neurostim.encoding import Encoding
 from neurostim.learning.cohort import Cohort, cohort_of_rows
 from neurostim.learning.fit import (
@@ -40,7 +40,6 @@ FEWEST_PATIENTS = 5
 HELD_OUT_SHARE = 0.2
 MOST_JUDGED = 60
 MOST_EPOCHS_JUDGED = 20
-BETA = 2.0
 WASH_IN_DAYS = 18.0
 
 Step = Callable[[str, int, int], None]
@@ -124,7 +123,7 @@ def learn_from_design(
     people = cohort_of_rows(learned_on, plan.candidates)
     held, fresh = plan.patients[n_patients - n_held : n_patients], plan.patients[n_patients:]
     encoded = Encoding.of(plan.candidates).settings(plan.candidates)
-    rule = GaussianProcess(beta=BETA, wash_in_days=wash_in_days)
+    rule = GaussianProcess(beta=LEARNED_BETA, wash_in_days=wash_in_days)
 
     def share(prior: ListPrior, who: tuple[int, ...]) -> Judged:
         effects = mixed_for_device(pruned(prior), encoded)
@@ -267,8 +266,15 @@ def _written(
 
 
 def _best(judged: Mapping[Recipe, Judged]) -> Recipe:
-    """The recipe with the highest value; the first where none is better."""
-    return max(judged, key=lambda each: v if isfinite(v := judged[each].value) else -1e9)
+    """The recipe with the highest value, if that is a standard error above the first one's.
+
+    A handful of held-out patients tells recipes apart poorly, and the highest of several values is
+    the luckiest.
+    """
+    usual = next(iter(judged))
+    best = max(judged, key=lambda each: v if isfinite(v := judged[each].value) else -1e9)
+    is_clear = judged[best].value - judged[usual].value > judged[best].standard_error
+    return best if is_clear else usual
 
 
 def _plain(judged: Judged) -> dict[str, float | int | None]:

@@ -1,5 +1,6 @@
 """`learn` and `federate` from the command line, on a design small enough for the fast tier."""
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from neurostim.command_line import main
-from neurostim.learning.fit import Recipe
-from neurostim.learning.learn import learn_from_results, training_plan
+from neurostim.learning.fit import RECIPES, Recipe
+from neurostim.learning.judgement import Judged
+from neurostim.learning.learn import _best, learn_from_results, training_plan
 from neurostim.meta.prior_file import load_prior
 from neurostim.results import load, run_trial
 from protocols import InputError
@@ -166,3 +168,14 @@ def test_few_patients_and_epochs_are_refused() -> None:
     for numbers in ({"n_patients": 4, "n_epochs": 9}, {"n_patients": 9, "n_epochs": 1}):
         with pytest.raises(InputError, match="or more were expected"):
             training_plan("demo", seed=0, changes={}, **numbers)
+
+
+def test_another_recipe_is_chosen_when_it_is_clearly_better() -> None:
+    usual, other = RECIPES[:2]
+
+    def judged(value: float, error: float) -> Judged:
+        return Judged(value=value, standard_error=error, n_patients=40)
+
+    assert _best({usual: judged(0.40, 0.07), other: judged(0.46, 0.07)}) == usual
+    assert _best({usual: judged(0.40, 0.07), other: judged(0.48, 0.07)}) == other
+    assert _best({usual: judged(math.nan, math.nan), other: judged(0.4, 0.1)}) == usual
