@@ -4,6 +4,7 @@ Importing this package needs the standard library only; `protocols.design` reads
 pydantic and is imported where it is used.
 """
 
+from protocols.observation import BOTHERSOME_GRADE as BOTHERSOME_GRADE
 from protocols.observation import GRADES as GRADES
 from protocols.observation import SEVERE_GRADE as SEVERE_GRADE
 from protocols.observation import Observation as Observation

@@ -7,6 +7,9 @@ from protocols.setting import Setting
 GRADES = {0: "none", 1: "mild", 2: "moderate", 3: "severe", 4: "serious"}
 """Side-effect grades as the diary and the clinic record them; severe ends an epoch early."""
 
+BOTHERSOME_GRADE = 2
+"""Side effects of this grade and above count against a setting."""
+
 SEVERE_GRADE = 3
 
 

@@ -54,7 +54,7 @@ def arm_colour(evidence: Evidence, arm: str) -> str:
 def legend_above(figure: Figure, axes: Axes, n_arms: int) -> None:
     """Put one legend for the arms over the whole figure."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(n_arms, 5), handlelength=3.2)
+    figure.legend(handles, labels, loc="outside upper left", ncols=min(n_arms, 6), handlelength=3.2)
 
 
 def legend_below(figure: Figure, axes: Axes, evidence: Evidence) -> None:

@@ -14,9 +14,12 @@ from neurostim.controllers import CONTROLLERS, Context, Controller, build_contro
 from neurostim.controllers.trade_offs import front, power_uw_per_kohm, trade_offs
 from neurostim.encoding import Encoding
 from neurostim.history import History
-from neurostim.meta.prior_file import write_prior
+from neurostim.meta.prior_file import load_prior, write_prior
+from neurostim.meta.prior_path import prior_path
+from neurostim.plan import make_plan
 from neurostim.surrogate.generic import device_prior, side_effect_prior
 from protocols import OFF, InputError, Setting
+from protocols.design import load_design
 
 CONTEXT = Context(candidates=LIST, seed=3)
 READY = [name for name in CONTROLLERS if name != "population-best"]
@@ -311,6 +314,16 @@ def test_a_prior_that_is_not_there_or_of_another_list_is_one_sentence(learned: C
         shorter = replace(learned, candidates=LIST[:-1])
         with pytest.raises(InputError, match="13 settings, and the design has 12"):
             build(name, prior="prior.safetensors").init(shorter)
+
+
+def test_the_shipped_prior_is_about_the_demonstrations_list() -> None:
+    plan = make_plan(load_design("demo", {"population.n_patients": 1}), seed=1, compute="cpu")
+    learned = load_prior(prior_path("demo", Path()), plan.candidates)
+    assert learned.about["n_patients"] == 200
+    best = build("population-best", prior="demo").init(plan.context)
+    assert best in plan.candidates[1:]
+    with pytest.raises(InputError, match=r"prior = 'dem': demo or a path to a \.safetensors file"):
+        build("gp", prior="dem").init(plan.context)
 
 
 def test_trade_offs_are_what_nothing_beats() -> None:
