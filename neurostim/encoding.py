@@ -40,10 +40,7 @@ class Encoding:
         return self.rows(np.array([setting_row(setting) for setting in settings]))
 
     def rows(self, rows: Integers) -> Tensor:
-        """Rows of `History.delivered`, `...
-
-        7`, as features, `... d` float64.
-        """
+        """Rows of `History.delivered`, `... 7`, as features, `... d` float64."""
         column = {name: rows[..., index] for name, index in _COLUMN.items()}
         cycle_ms = np.maximum(column["on_ms"] + column["off_ms"], 1)
         duty = np.where(column["mode"] == _CONTINUOUS, 1.0, column["on_ms"] / cycle_ms)

@@ -14,12 +14,16 @@ from patient_models.randomness import Purpose, uniforms
 
 Acquisition = Literal["upper_confidence_bound", "log_expected_improvement", "thompson"]
 
+SCORE_DECIMALS = 6
+"""Scores are rounded and ties fall to the lower index, so that a choice does not flip with the
+batch."""
+
 JITTER = 1e-8
 """Added to the prior's variance before it is factorised for drawing from it: off has none."""
 
 
 def scores(model: ListModel, acquisition: Acquisition, beta: float) -> Tensor:
-    """BoTorch's acquisition function over the whole list, `B M`.
+    """BoTorch's acquisition function over the whole list, `B M`; for Thompson sampling see `draws`.
 
     Improvement is counted from the best posterior mean among the settings already tried, not from
     the luckiest epoch.
@@ -32,11 +36,13 @@ def scores(model: ListModel, acquisition: Acquisition, beta: float) -> Tensor:
 
 
 def best_tried(model: ListModel) -> Tensor:
-    """The best posterior mean among the settings a patient was on, `B 1`; off is one of them."""
+    """The best posterior mean among settings told, `B 1`; before the first, the prior's best."""
     observed = model.belief.observed
+    at_best = model.list_mean.amax(1, keepdim=True)
     tried = model.list_mean.gather(1, observed.index)
-    tried = torch.where(observed.mask, tried, 0.0)
-    return torch.cat((torch.zeros_like(tried[:, :0].sum(1, keepdim=True)), tried), 1).amax(1, True)
+    tried = torch.where(observed.mask, tried, -torch.inf)
+    best = torch.cat((torch.full_like(at_best, -torch.inf), tried), 1).amax(1, keepdim=True)
+    return torch.where(torch.isfinite(best), best, at_best)
 
 
 def draws(model: ListModel, seed: int, patients: Integers, n_epochs: Integers) -> Tensor:

@@ -16,10 +16,7 @@ from torch import Tensor
 from neurostim.encoding import Encoding
 from neurostim.history import MISSING, SETTING_COLUMNS, History, Integers, setting_row
 from neurostim.surrogate import LIKELIHOODS, Belief, ListPrior, Observed
-from protocols import Setting
-
-BOTHERSOME_GRADE = 2
-"""Side effects of this grade and above count against a setting."""
+from protocols import BOTHERSOME_GRADE, Setting
 
 USUAL_LOG_RATE = float(np.log(0.4))
 """Of a patient whose first epoch has no diary: drug-resistant people write some 12 in 30 days."""

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from neurostim.controllers.acquisition import Acquisition, draws, scores
-from neurostim.controllers.beliefs import BOTHERSOME_GRADE, Beliefs, Tables, Told, tables_of
+from neurostim.controllers.acquisition import SCORE_DECIMALS, Acquisition, draws, scores
+from neurostim.controllers.beliefs import Beliefs, Tables, Told, tables_of
 from neurostim.controllers.controller import Context
 from neurostim.controllers.options import options
 from neurostim.controllers.random import draw_settings
@@ -22,11 +22,7 @@ from neurostim.meta.prior_path import prior_path
 from neurostim.surrogate import Belief, ListModel, refit
 from neurostim.surrogate.generic import AMPLITUDE, WANDER, device_prior, side_effect_prior
 from neurostim.surrogate.readout import is_supported, log_hazard, smoothed
-from protocols import Setting
-
-SCORE_DECIMALS = 6
-"""Scores are rounded and ties fall to the lower index, so that a choice does not flip with the
-batch."""
+from protocols import BOTHERSOME_GRADE, Setting
 
 USUAL_BETA, LEARNED_BETA = 2.5, 1.0
 """Measured in `tests/benchmarks`: with a learned prior there is less to explore."""

@@ -17,9 +17,7 @@ from pydantic import Field
 from neurostim.controllers.controller import Context
 from neurostim.controllers.options import options
 from neurostim.history import Epoch, History
-from protocols import OFF, Setting
-
-BOTHERSOME_GRADE = 2
+from protocols import BOTHERSOME_GRADE, OFF, Setting
 
 
 @dataclass(frozen=True, slots=True)

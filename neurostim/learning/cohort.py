@@ -10,14 +10,12 @@ import torch
 from neurostim.history import SETTING_COLUMNS, setting_row
 from neurostim.meta.contributions import part
 from neurostim.surrogate.filter import Observed
-from protocols import Mode, Setting
+from protocols import BOTHERSOME_GRADE, Mode, Setting
 
 LEARNED_PHASES = ("baseline", "treatment")
 """Recovery has the implant's own effect, and in the open label drugs change."""
 
-BOTHERSOME_GRADE = 2
 DELIVERED = [f"delivered_{name}" for name in SETTING_COLUMNS]
-NEEDED = ["patient", "phase", "start_day", "days", "n_seizures", "days_recorded", "worst_grade"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

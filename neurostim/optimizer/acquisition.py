@@ -1,20 +1,17 @@
 """How promising each setting is to ask next, and which ones their side effects rule out."""
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
-from botorch.acquisition.analytic import LogExpectedImprovement
 from torch import Tensor
 
-from neurostim.controllers.acquisition import draws
+from neurostim.controllers import acquisition as named
 from neurostim.optimizer.listing import Listing
 from neurostim.optimizer.state import State
 from neurostim.surrogate.model import ListModel
 from neurostim.surrogate.readout import log_hazard
-
-Name: TypeAlias = Literal["upper_confidence_bound", "log_expected_improvement", "thompson"]
 
 HARM_BETA = 1.0
 """Standard deviations of the log hazard that its upper bound adds to the mean."""
@@ -25,7 +22,7 @@ CHUNK = 256
 
 def scores(
     model: ListModel,
-    acquisition: Name | Callable[[ListModel], Any],
+    acquisition: named.Acquisition | Callable[[ListModel], Any],
     *,
     beta: float,
     seed: int,
@@ -35,23 +32,10 @@ def scores(
     """Scores of the whole list, `B M`."""
     if callable(acquisition):
         return over_list(model, acquisition(model))
-    if acquisition == "log_expected_improvement":
-        return over_list(model, LogExpectedImprovement(model, best_f=best_tried(model)))
     if acquisition == "thompson":
         subjects = first_subject + np.arange(model.belief.n_patients)
-        return draws(model, seed, subjects, np.full_like(subjects, n_asks))
-    return model.list_mean + beta * model.list_variance.sqrt()
-
-
-def best_tried(model: ListModel) -> Tensor:
-    """The best posterior mean among settings told, `B 1`; before the first, the prior's best."""
-    observed = model.belief.observed
-    tried = model.list_mean.gather(1, observed.index)
-    tried = torch.where(observed.mask, tried, -torch.inf)
-    if not tried.shape[1]:
-        return model.list_mean.amax(1, keepdim=True)
-    best = tried.amax(1, keepdim=True)
-    return torch.where(torch.isfinite(best), best, model.list_mean.amax(1, keepdim=True))
+        return named.draws(model, seed, subjects, np.full_like(subjects, n_asks))
+    return named.scores(model, acquisition, beta)
 
 
 def over_list(model: ListModel, function: Any) -> Tensor:
