@@ -2,8 +2,8 @@
 
 optimizer = neurostim.Optimizer(table, goal="maximize", likelihood="gaussian")
 for _ in range(40):
-setting = optimizer.ask()
-optimizer.tell(setting, measure(setting))
+    setting = optimizer.ask()
+    optimizer.tell(setting, measure(setting))
 optimizer.recommend()
 """
 

@@ -6,15 +6,12 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from neurostim.controllers.acquisition import SCORE_DECIMALS
 from neurostim.optimizer.contrast import benefit, response
 from neurostim.optimizer.listing import Listing
 from neurostim.optimizer.state import State
 from neurostim.surrogate.model import ListModel
 from neurostim.surrogate.readout import is_supported
-
-SCORE_DECIMALS = 6
-"""Scores are rounded and ties fall to the lower index, so that a choice does not flip with the
-batch."""
 
 TAIL = 0.05
 """On either side of an interval of 90 %."""
@@ -50,9 +47,9 @@ class Explanation:
     """What was learnt, and why the next setting is what it is."""
 
     n_told: int
-    recommended: Any
-    runner_up: Any
-    probability_over_runner_up: float
+    recommended: Any  # None when nothing is allowed
+    runner_up: Any  # None when no other setting is allowed
+    probability_over_runner_up: float | None
     next_setting: Any  # None when nothing may be asked
     intent: Literal["explore", "exploit"]
     signal_to_noise: float | None  # of the surface over the list; None for counts
@@ -61,16 +58,21 @@ class Explanation:
 
 
 def best_of(scores: Tensor, mask: Tensor) -> Tensor:
-    """The place of the best score where the mask is true, the first of equals, `B`."""
+    """The place of the best score where the mask is true, the first of equals, `B`.
+
+    What has no score, or one of minus infinity, comes last among them.
+    """
     rounded = torch.round(scores, decimals=SCORE_DECIMALS)
-    return torch.where(mask, rounded, -torch.inf).argmax(1)
+    lowest = torch.finfo(rounded.dtype).min
+    finite = rounded.nan_to_num(nan=lowest, posinf=torch.inf, neginf=lowest)
+    return torch.where(mask, finite, -torch.inf).argmax(1)
 
 
 def eligible(state: State, model: ListModel, allowed: Tensor) -> tuple[Tensor, Tensor]:
     """Settings that may be recommended, and those of them that the data support, `B M` each.
 
     Without a supported one those that were told stand in, and without any of them all that are
-    allowed; when nothing is allowed, all.
+    allowed; when nothing is allowed, nothing may be recommended.
     """
     observed = state.belief.observed
     was_told = torch.zeros_like(allowed)
@@ -78,14 +80,13 @@ def eligible(state: State, model: ListModel, allowed: Tensor) -> tuple[Tensor, T
         was_told[torch.arange(len(allowed)), observed.index[:, t]] |= observed.mask[:, t]
     has_told = was_told.any(1, keepdim=True)
     supported = ((is_supported(model) & has_told) | was_told) & allowed
-    anything = torch.where(allowed.any(1, keepdim=True), allowed, torch.ones_like(allowed))
-    return torch.where(supported.any(1, keepdim=True), supported, anything), supported
+    return torch.where(supported.any(1, keepdim=True), supported, allowed), supported
 
 
 def recommendations(
     listing: Listing, fitted: State, sign: float, allowed: Tensor, reference: int
-) -> list[Recommendation]:
-    """One for each subject, from a state that was refitted."""
+) -> list[Recommendation | None]:
+    """One for each subject to whom anything is allowed, from a state that was refitted."""
     model = ListModel(fitted.belief, listing.features, sign)
     choices, supported = eligible(fitted, model, allowed)
     place = best_of(model.list_mean, choices)
@@ -101,8 +102,11 @@ def recommendations(
     better = [gain.expected(), gain.quantile(TAIL), gain.quantile(1 - TAIL)]
     values = [level.expected(), level.quantile(TAIL), level.quantile(1 - TAIL)]
     below = gain.below(torch.zeros_like(better[0]))
-    answers = []
+    answers: list[Recommendation | None] = []
     for b, m in enumerate(place.tolist()):
+        if not choices[b, m]:
+            answers.append(None)
+            continue
         improvement, low, high = (_improvement(fitted, sign, float(each[b]), b) for each in better)
         expected, lowest, highest = (_value(fitted, float(each[b]), b) for each in values)
         answers.append(
@@ -172,24 +176,29 @@ def explanations(
     subject = torch.arange(len(place))
     others = choices.clone()
     others[subject, place] = False
-    others = torch.where(others.any(1, keepdim=True), others, torch.ones_like(others))
+    rest = allowed.clone()
+    rest[subject, place] = False
+    others = torch.where(others.any(1, keepdim=True), others, rest)
     second = best_of(model.list_mean, others)
     gains = benefit(fitted.belief, sign, second)
     over = 1 - gains.below(torch.zeros_like(gains.expected()))[subject, place]
     answers = []
     for b, (m, other, ask) in enumerate(zip(place.tolist(), second.tolist(), asked, strict=True)):
         is_exploit = ask is None or ask == m
+        has_second = bool(others[b, other])
         answers.append(
             Explanation(
                 n_told=int(fitted.n_told[b]),
-                recommended=listing.settings[m],
-                runner_up=listing.settings[other],
-                probability_over_runner_up=float(over[b]),
+                recommended=listing.settings[m] if choices[b, m] else None,
+                runner_up=listing.settings[other] if has_second else None,
+                probability_over_runner_up=float(over[b]) if has_second else None,
                 next_setting=None if ask is None else listing.settings[ask],
                 intent="exploit" if is_exploit else "explore",
                 signal_to_noise=_signal_to_noise(fitted, b),
                 n_avoided=int((~allowed[b]).sum()),
-                would_change=_would_change(fitted, model, sign, b, m, other),
+                would_change=_would_change(fitted, model, sign, b, m, other)
+                if has_second
+                else "nothing: no other setting is allowed",
             )
         )
     return answers

@@ -1,7 +1,7 @@
 """The optimiser: it is asked for settings and told what came of them."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self, TypeAlias, get_args
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neurostim.controllers.acquisition import Acquisition as Name
 from neurostim.optimizer import acquisition as acquisitions
 from neurostim.optimizer import saving
 from neurostim.optimizer.answers import (
@@ -31,7 +32,15 @@ from neurostim.optimizer.options import (
     check_choice,
 )
 from neurostim.optimizer.results import result_of
-from neurostim.optimizer.state import State, after, imagined, refitted
+from neurostim.optimizer.state import (
+    State,
+    after,
+    imagined,
+    refitted,
+    replayed,
+    with_asked,
+    with_pending,
+)
 from neurostim.surrogate.filter import Belief
 from neurostim.surrogate.likelihood import LIKELIHOODS
 from neurostim.surrogate.model import ListModel
@@ -39,7 +48,7 @@ from neurostim.surrogate.prior import ListPrior
 from protocols import OFF, InputError
 from safety import Envelope
 
-Acquisition: TypeAlias = acquisitions.Name | Callable[[ListModel], Any]
+Acquisition: TypeAlias = Name | Callable[[ListModel], Any]
 
 N_KEPT = 8
 """States that are kept for `undo`; an older one is computed again from what was told."""
@@ -114,13 +123,17 @@ class Optimizer:
             tolerance=tolerance,
         )
         if not callable(acquisition):
-            check_choice("acquisition", acquisition, get_args(acquisitions.Name))
+            check_choice("acquisition", acquisition, get_args(Name))
+        if prior is not None and not isinstance(prior, ListPrior):
+            raise InputError(f"prior is a {type(prior).__name__}: a ListPrior was expected")
         if prior is not None and prior.n_settings != len(self.settings):
             raise InputError(
                 f"prior is over {prior.n_settings} settings: {len(self.settings)} were expected"
             )
         self._acquisition, self._prior = acquisition, prior
         self._reference = self._reference_of(reference)
+        if not isinstance(known_unsafe, Iterable):
+            raise InputError(f"known_unsafe = {known_unsafe!r}: a list of settings was expected")
         self._unsafe = tuple(sorted({self._listing.index_of(each) for each in known_unsafe}))
         if len(self._unsafe) == len(self.settings):
             raise InputError("known_unsafe holds the whole list: nothing is left to ask")
@@ -196,7 +209,7 @@ class Optimizer:
         the gate still decides whether it may be delivered now.
         """
         asked = self._next()
-        self._state = saving.with_asked(self._state, asked)
+        self._state = with_asked(self._state, asked)
         return self._answer([None if m is None else self.settings[m] for m in asked])
 
     def tell(self, setting: Any, value: Any, exposure: Any = 1.0, side_effect: Any = None) -> None:
@@ -205,7 +218,8 @@ class Optimizer:
         Args:
             setting: one of the list, asked or not.
             value: what was observed; None when nothing was, which takes back what was asked.
-            exposure: how long or how often it was observed; the larger, the more it says.
+            exposure: how long or how often it was observed; the larger, the more it says. The
+                generic priors expect days on a device, and about 1 a result on a table.
             side_effect: a grade (0 to 4; from 2 on it is bothersome), or whether there was one.
 
         Raises `InputError`, and nothing has changed.
@@ -229,20 +243,21 @@ class Optimizer:
             self._state = self._earlier.pop()
             return
         last = self._state.told[-1]
-        state = saving.replayed(self._first_state(), self._state.told[:-1])
-        self._state = saving.with_pending(state, last.pending_before, last.n_asks_before)
+        state = replayed(self._first_state(), self._state.told[:-1])
+        self._state = with_pending(state, last.pending_before, last.n_asks_before)
 
     def recommend(self) -> Any:
         """The setting with the best posterior mean among those that the data support.
 
         All results are fitted jointly first. It is never the setting with the luckiest result: see
         `Recommendation` for what is expected of it and with which probability it is an improvement.
+        None when side effects and what is known to be unsafe leave nothing.
         """
         state = self._fitted()
         found = recommendations(
             self._listing, state, self._options.sign, self._allowed(), self._reference
         )
-        answer: Recommendation | list[Recommendation] = self._answer(found)
+        answer: Recommendation | list[Recommendation | None] | None = self._answer(found)
         return answer
 
     def should_stop(self) -> Any:
@@ -297,18 +312,23 @@ class Optimizer:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """An optimiser that goes on where the saved one was: it asks the same, exactly."""
-        space, envelope, options, prior, read = saving.load(Path(path))
-        settings = listing_of(space, envelope).settings
-        place = options.pop("reference")
-        optimizer = cls(
-            space,
-            prior=prior,
-            envelope=envelope,
-            reference=None if place < 0 else settings[place],
-            known_unsafe=[settings[m] for m in options.pop("known_unsafe")],
-            **options,
-        )
-        optimizer._state = read(optimizer._first_state())
+        try:
+            space, envelope, options, prior, read = saving.load(Path(path))
+            settings = listing_of(space, envelope).settings
+            place = options.pop("reference")
+            optimizer = cls(
+                space,
+                prior=prior,
+                envelope=envelope,
+                reference=None if place < 0 else settings[place],
+                known_unsafe=[settings[m] for m in options.pop("known_unsafe")],
+                **options,
+            )
+            optimizer._state = read(optimizer._first_state())
+        except InputError:
+            raise
+        except saving.UNSOUND as error:
+            raise InputError(f"{path}: not a whole saved optimizer: {error}") from error
         return optimizer
 
     def _next(self) -> list[int | None]:
@@ -327,7 +347,7 @@ class Optimizer:
         for b, pending in enumerate(state.pending):
             is_free[b, list(pending)] = False
         is_free = torch.where(is_free.any(1, keepdim=True), is_free, allowed)
-        place = best_of(scores, is_free & ~torch.isnan(scores))
+        place = best_of(scores, is_free)
         asked: list[int | None] = []
         for b, m in enumerate(place.tolist()):
             first = self._first(b, allowed[b])
@@ -345,7 +365,8 @@ class Optimizer:
         n_started = int(state.n_told[subject]) + len(state.pending[subject])
         if n_started >= len(design):
             return None
-        taken = {*state.pending[subject], *(int(each.index[subject]) for each in state.told)}
+        told = (int(each.index[subject]) for each in state.told if each.has_setting[subject])
+        taken = {*state.pending[subject], *told}
         return next((m for m in design if m not in taken and bool(allowed[m])), None)
 
     def _allowed(self) -> Tensor:

@@ -64,9 +64,10 @@ class Listing:
             return ()
         unit = Columns.of(self.features).unit
         scramble = int(uniforms(seed, subject, 0, Purpose.CONTROLLER) * 2**31)
-        points = SobolEngine(unit.shape[1], scramble=True, seed=scramble).draw(n).to(unit)
+        n_points = min(n, len(unit))
+        points = SobolEngine(unit.shape[1], scramble=True, seed=scramble).draw(n_points).to(unit)
         taken: list[int] = []
-        for point in points[: len(unit)]:
+        for point in points:
             away = (unit - point).square().sum(1)
             away[taken] = torch.inf
             taken.append(int(away.argmin()))
@@ -75,7 +76,7 @@ class Listing:
     def index_of(self, setting: object) -> int:
         """The place of a setting on the list; raise `InputError` when it is not there."""
         if self.is_device:
-            if setting not in self.settings:
+            if not isinstance(setting, Setting) or setting not in self.settings:
                 raise InputError(f"{setting} is not on the list of {len(self.settings)} settings")
             return self.settings.index(setting)
         try:
@@ -105,13 +106,14 @@ class Listing:
     def at_or_above(self, index: int) -> Tensor:
         """Settings that deliver at least what this one does: the same site, as much or more, `M`.
 
-        Off is at or above nothing. In a table nothing says what is more: the row itself.
+        None for off, since what came without stimulation says nothing about it. In a table nothing
+        says what is more: the row itself.
         """
         if not self.is_device:
             return torch.arange(len(self.settings)) == index
         amplitude, site = self.features[:, AMPLITUDE], self.features[:, SITE]
         is_more = (amplitude >= amplitude[index]) & (site == site[index])
-        return is_more & (amplitude > 0)
+        return is_more & (amplitude[index] > 0)
 
 
 def listing_of(space: object, envelope: Envelope | str | None) -> Listing:
@@ -146,6 +148,8 @@ def _device(space: Iterable[Setting], envelope: Envelope | str | None) -> Listin
 
 def _table(space: object) -> Listing:
     try:
+        if np.iscomplexobj(np.asarray(space)):
+            raise TypeError("complex numbers are not settings")
         table = np.array(space, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"space: a table of numbers or settings was expected: {error}") from error

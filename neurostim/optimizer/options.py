@@ -55,7 +55,7 @@ class Options:
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise unless a value is one of these texts."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise InputError(f"{name} = {value!r}: {' or '.join(choices)} was expected")
 
 

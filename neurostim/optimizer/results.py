@@ -7,13 +7,12 @@ import numpy as np
 
 from neurostim.optimizer.listing import Listing
 from neurostim.optimizer.state import Result, State
-from protocols import GRADES, InputError
-
-BOTHERSOME_GRADE = 2
-"""Side effects of this grade and above count against a setting."""
+from protocols import BOTHERSOME_GRADE, GRADES, InputError
 
 LARGEST_VALUE = 1e150
 LARGEST_COUNT = 1e9
+EXPOSURES = (1e-6, 1e10)
+"""Between these every rate can be computed with; beyond, another unit was meant."""
 
 
 def result_of(
@@ -60,6 +59,11 @@ def _row(
     length = _number("exposure", exposure)
     if length <= 0:
         raise InputError(f"exposure = {length:g}: more than 0 was expected")
+    lowest, highest = EXPOSURES
+    if not lowest <= length <= highest:
+        raise InputError(
+            f"exposure = {length:g}: {lowest:g} to {highest:g} was expected; take another unit"
+        )
     return index, True, _value(is_counts, value), length, _harm(harm)
 
 

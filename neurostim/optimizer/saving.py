@@ -1,8 +1,9 @@
 """An optimiser on disk: how it was made and everything it was told, to be told again on loading."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -11,34 +12,28 @@ import numpy as np
 import torch
 
 from neurostim.optimizer.listing import Listing
-from neurostim.optimizer.state import Pending, Result, State, after
-from neurostim.surrogate.prior import ListPrior
+from neurostim.optimizer.state import Result, State, replayed, with_pending
+from neurostim.surrogate.prior import TENSORS, ListPrior
 from protocols import InputError, Mode, Setting
 from safety import Contact, Envelope, Montage
 
 FORMAT = "neurostim optimizer 1"
 COLUMNS = ("index", "value", "exposure", "has_setting", "harm")
 
-
-def with_pending(state: State, pending: Pending, n_asks: int) -> State:
-    """The state with other settings pending."""
-    return replace(state, pending=pending, n_asks=n_asks)
-
-
-def with_asked(state: State, asked: Sequence[int | None]) -> State:
-    """The state with one more setting of each subject pending."""
-    pending = tuple(
-        before if m is None else (*before, m)
-        for before, m in zip(state.pending, asked, strict=True)
-    )
-    return with_pending(state, pending, state.n_asks + 1)
-
-
-def replayed(state: State, told: Sequence[Result]) -> State:
-    """The state after the same results in the same order."""
-    for result in told:
-        state = after(with_pending(state, result.pending_before, result.n_asks_before), result)
-    return state
+UNSOUND = (
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
+"""What reading a file raises that was damaged, or written by something else."""
 
 
 def save(
@@ -76,11 +71,14 @@ def load(
 ) -> tuple[Any, Envelope | None, dict[str, Any], ListPrior | None, Callable[[State], State]]:
     """The space, envelope, options and prior of a file, and what brings a first state up to it."""
     try:
-        with np.load(path) as file:  # which refuses objects unless told otherwise
+        with (
+            path.open("rb") as raw,
+            np.load(raw) as file,
+        ):  # which refuses objects unless told otherwise
             arrays = {name: file[name] for name in file.files}
         document = json.loads(str(arrays["document"]))
         is_known = document["format"] == FORMAT
-    except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
+    except UNSOUND as error:
         raise InputError(f"{path}: not a saved optimizer: {error}") from error
     if not is_known:
         raise InputError(f"{path}: format {document['format']!r}: {FORMAT!r} was expected")
@@ -88,6 +86,7 @@ def load(
     space = arrays.get("table")
     if space is None:
         space = [Setting(**each | {"mode": Mode(each["mode"])}) for each in document["settings"]]
+    _check_results(arrays)
     pending = [tuple(tuple(asked) for asked in each) for each in document["pending"]]
     told = [
         Result(
@@ -104,15 +103,34 @@ def load(
     return space, envelope, document["options"], _prior(arrays), read
 
 
+def _check_results(arrays: dict[str, Any]) -> None:
+    """Raise `ValueError` unless every result could have been told."""
+    shape = arrays["value"].shape
+    for name in COLUMNS:
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, and value {shape}")
+    if not shape[0]:
+        return
+    if arrays["has_setting"].dtype != np.bool_ or arrays["index"].dtype != np.int64:
+        raise ValueError("index and has_setting are of another type")
+    if not (arrays["exposure"] > 0).all() or (arrays["index"] < 0).any():
+        raise ValueError("exposure and index hold numbers that were never told")
+
+
 def _prior(arrays: dict[str, Any]) -> ListPrior | None:
     if "prior_mean" not in arrays:
         return None
     parts: dict[str, Any] = {
         each.name: torch.from_numpy(arrays[f"prior_{each.name}"].copy())
         for each in fields(ListPrior)
-        if each.name != "cycle_periods"
+        if each.name in TENSORS
     }
-    return ListPrior(**parts, cycle_periods=tuple(arrays["prior_cycle_periods"].tolist()))
+    return ListPrior(
+        **parts,
+        cycle_periods=tuple(arrays["prior_cycle_periods"].tolist()),
+        wander_sd=float(arrays["prior_wander_sd"]),
+        wander_keep=float(arrays["prior_wander_keep"]),
+    )
 
 
 def _envelope(envelope: Envelope | None) -> dict[str, Any] | None:

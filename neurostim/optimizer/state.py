@@ -7,6 +7,7 @@ rate in the same way. A prior that the user brought is about the values as they 
 nothing is standardised.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,6 +93,27 @@ def after(state: State, result: Result) -> State:
     now = replace(told, centre=centre, spread=spread)
     belief = told_of(state, result, scaled(now, result.value))
     return with_scales(replace(now, belief=belief), centre, spread)
+
+
+def with_pending(state: State, pending: Pending, n_asks: int) -> State:
+    """The state with other settings pending."""
+    return replace(state, pending=pending, n_asks=n_asks)
+
+
+def with_asked(state: State, asked: Sequence[int | None]) -> State:
+    """The state with one more setting of each subject pending."""
+    pending = tuple(
+        before if m is None else (*before, m)
+        for before, m in zip(state.pending, asked, strict=True)
+    )
+    return with_pending(state, pending, state.n_asks + 1)
+
+
+def replayed(state: State, told: Sequence[Result]) -> State:
+    """The state after the same results in the same order."""
+    for result in told:
+        state = after(with_pending(state, result.pending_before, result.n_asks_before), result)
+    return state
 
 
 def told_of(state: State, result: Result, value: Floats) -> Belief:
@@ -263,7 +285,7 @@ def imagined(state: State) -> Belief:
     The means stay and the variances shrink (Desautels et al. 2014, GP-BUCB), so that a second ask
     goes elsewhere.
     """
-    belief = state.belief
+    belief, exposure = state.belief, usual_exposure(state)
     for turn in range(max(len(asked) for asked in state.pending)):
         has = np.array([turn < len(asked) for asked in state.pending])
         index = np.array([asked[turn] if turn < len(asked) else 0 for asked in state.pending])
@@ -272,8 +294,8 @@ def imagined(state: State) -> Belief:
         is_counts = belief.likelihood.name == "counts"
         fantasy = Result(
             index=index,
-            value=(latent.exp() if is_counts else latent).numpy(),
-            exposure=np.ones(len(has)),
+            value=exposure * latent.exp().numpy() if is_counts else latent.numpy(),
+            exposure=exposure,
             has_setting=has,
             harm=np.full(len(has), np.nan),
             pending_before=state.pending,
@@ -287,6 +309,17 @@ def imagined(state: State) -> Belief:
             log_weight=belief.log_weight,
         )
     return belief
+
+
+def usual_exposure(state: State) -> Floats:
+    """Mean exposure of each subject's results, `B`; one unit before the first."""
+    usual = np.ones(len(state.centre))
+    if state.told:
+        has = np.stack([each.has_setting for each in state.told], axis=1)
+        exposure = np.stack([each.exposure for each in state.told], axis=1)
+        total = np.where(has, exposure, 0.0).sum(axis=1)
+        usual = np.where(has.any(axis=1), total / np.maximum(has.sum(axis=1), 1), 1.0)
+    return usual
 
 
 def _expected(belief: Belief, place: Tensor) -> Tensor:

@@ -11,7 +11,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-MAX_LOG_MEAN = 14.0
+MAX_LOG_MEAN = 40.0
+"""Beyond any rate in any unit of time, and far from where exponentials overflow."""
+
 N_NEWTON_STEPS = 12
 """Fixed, so that no patient's result depends on how fast another one converges."""
 

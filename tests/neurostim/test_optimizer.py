@@ -1,5 +1,6 @@
 """Ask and tell: every promise of `neurostim.Optimizer`, on tables and on a device."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import neurostim
 from neurostim.optimizer import Optimizer
+from neurostim.optimizer import state as state_module
 from neurostim.optimizer.contrast import Mixture
 from neurostim.optimizer.state import with_values
 from neurostim.surrogate.refit import refit
@@ -86,8 +88,10 @@ def test_a_device_is_only_asked_within_its_envelope() -> None:
         setting = optimizer.ask()
         assert is_deliverable(setting, envelope)
         optimizer.tell(setting, turn % 7, exposure=28.0)
-    with pytest.raises(InputError, match="not on the list"):
-        optimizer.tell(Setting(site=0, amplitude_ua=9999, frequency_hz=20, pulse_width_us=90), 1)
+    strange = Setting(site=0, amplitude_ua=9999, frequency_hz=20, pulse_width_us=90)
+    for each in (strange, np.array([1, 2]), "off"):
+        with pytest.raises(InputError, match="not on the list"):
+            optimizer.tell(each, 1)
 
 
 def test_a_table_takes_no_envelope() -> None:
@@ -159,6 +163,9 @@ def test_a_batch_wants_one_entry_for_each_subject(setting: Any, value: Any, sent
         ({"seed": 0.5}, "seed = 0.5"),
         ({"known_unsafe": GRID}, "nothing is left to ask"),
         ({"known_unsafe": [(9, 9)]}, "not a row of the table"),
+        ({"known_unsafe": 5}, "known_unsafe = 5"),
+        ({"goal": np.array([1, 2])}, "minimize or maximize"),
+        ({"prior": 3}, "prior is a int"),
         ({"prior": table_prior(torch.rand(5, 2).double(), "counts")}, "prior is over 5 settings"),
     ],
 )
@@ -176,6 +183,7 @@ def test_bad_options_are_a_sentence(options: dict[str, Any], sentence: str) -> N
         ([], "shape"),
         (np.zeros((3, 2, 2)), "shape"),
         (["a", "b"], "a table of numbers"),
+        (np.array([1.0, 2j]), "complex numbers"),
         (np.arange(3000.0), "at most 2048"),
     ],
 )
@@ -549,3 +557,150 @@ def test_a_large_list_is_no_trouble() -> None:
     for turn in range(8):
         optimizer.tell(optimizer.ask(), float(turn % 3))
     assert optimizer.recommend().setting in optimizer.settings
+
+
+@pytest.mark.parametrize("score", [float("nan"), -float("inf")])
+def test_without_a_score_nothing_unsafe_is_asked(score: float) -> None:
+    def blind(model: Any) -> Any:
+        return lambda points: torch.full(points.shape[:-2], score)
+
+    optimizer = on_grid(n_initial=0, known_unsafe=GRID[:2], acquisition=blind)
+    assert optimizer.ask() == GRID[2]
+
+
+def test_when_nothing_is_allowed_nothing_is_recommended() -> None:
+    optimizer = Optimizer([0.0, 1.0, 2.0], known_unsafe=[0.0])
+    for setting in optimizer.settings[1:]:
+        optimizer.tell(setting, 1, side_effect=True)
+    assert optimizer.ask() is None
+    assert optimizer.recommend() is None
+    found = optimizer.explain()
+    assert (found.recommended, found.runner_up, found.next_setting) == (None, None, None)
+
+
+def test_the_runner_up_is_allowed() -> None:
+    optimizer = Optimizer([0.0, 1.0, 2.0], known_unsafe=[0.0, 2.0])
+    optimizer.tell(1.0, 3)
+    found = optimizer.explain()
+    assert (found.recommended, found.runner_up) == ((1.0,), None)
+    assert "no other setting" in found.would_change
+
+
+def test_a_subject_without_results_keeps_its_first_settings() -> None:
+    batch, alone = on_grid(n_subjects=2), on_grid(first_subject=1)
+    for turn in range(16):
+        first, second = batch.ask()
+        assert second == alone.ask()
+        batch.tell([first, None], [float(turn), None])
+
+
+def test_what_bothered_while_off_rules_out_no_site() -> None:
+    optimizer = on_device()
+    optimizer.tell(OFF, 3, exposure=28, side_effect=2)
+    optimizer.tell(OFF, 3, exposure=28 * 50, side_effect=0)
+    asked = next_asks(optimizer, 8)
+    assert {setting.site for setting in asked if setting != OFF} == {0, 1}
+
+
+@pytest.mark.parametrize("unit", [1.0, 24.0, 86_400.0, 86_400e3])
+def test_rates_are_found_in_any_unit_of_time(unit: float) -> None:
+    found = []
+    for scale in (1.0, unit):
+        optimizer = Optimizer(GRID, n_initial=0)
+        for row in GRID:
+            optimizer.tell(row, 30 if height(row) > 0.5 else 60, exposure=28 * scale)
+        found.append(optimizer.recommend())
+    usual, other = found
+    assert other.setting == usual.setting
+    assert other.expected * unit == pytest.approx(usual.expected, rel=0.01)
+    assert other.improvement == pytest.approx(usual.improvement, abs=0.03)
+
+
+@pytest.mark.parametrize("exposure", [1e-9, 1e12])
+def test_an_exposure_beyond_all_units_is_a_sentence(exposure: float) -> None:
+    optimizer = Optimizer(GRID)
+    with pytest.raises(InputError, match="take another unit"):
+        optimizer.tell(GRID[0], 3, exposure)
+    assert optimizer.n_told == 0
+
+
+def test_what_is_pending_tells_as_much_as_results_do() -> None:
+    """Two asks are as far apart when days are told in one result as when in 28."""
+    optimizer = on_device()
+    for setting in optimizer.settings[::3]:
+        optimizer.tell(setting, 8, exposure=28)
+    before = optimizer.model().list_variance[0]
+    place = optimizer.index_of(optimizer.ask())
+    imagined = state_module.imagined(optimizer._state)
+    after = (imagined.weight[..., None] * imagined.variance).sum(1)[0]
+    told = on_device()
+    for setting in optimizer.settings[::3]:
+        told.tell(setting, 8, exposure=28)
+    told.tell(optimizer.settings[place], 8, exposure=28)
+    truly = told.model().list_variance[0]
+    assert float(after[place]) < float(before[place])
+    assert float(after[place]) == pytest.approx(float(truly[place]), rel=0.35)
+
+
+def test_damage_to_a_saved_optimizer_is_a_sentence(tmp_path: Path) -> None:
+    optimizer = on_grid()
+    play(optimizer, 6)
+    optimizer.save(tmp_path / "whole.npz")
+    whole, rng = (tmp_path / "whole.npz").read_bytes(), np.random.default_rng(1)
+    n_refused = 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, len(whole), 4):
+            damaged[place] = rng.integers(0, 256)
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        try:
+            Optimizer.load(tmp_path / "damaged.npz")
+        except InputError:
+            n_refused += 1
+    assert n_refused > 40  # the others were hit where a zip file has room
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("options", {"zzz": 1}),
+        ("options", None),
+        ("pending", []),
+        ("n_asks", 5),
+        ("envelope", {}),
+        ("exposure", np.array([[-1.0]])),
+        ("index", np.array([[-3]])),
+        ("index", np.array([[99]])),
+        ("has_setting", np.array([[1]])),
+        ("harm", np.zeros((2, 1))),
+        ("table", None),
+    ],
+)
+def test_a_saved_optimizer_with_another_content_is_a_sentence(
+    name: str, value: Any, tmp_path: Path
+) -> None:
+    optimizer = on_grid()
+    play(optimizer, 1)
+    optimizer.save(tmp_path / "whole.npz")
+    with np.load(tmp_path / "whole.npz") as file:
+        arrays = {each: file[each] for each in file.files}
+    document = json.loads(str(arrays["document"]))
+    if name in document:
+        document[name] = value
+    elif value is None:
+        del arrays[name]
+    else:
+        arrays[name] = value
+    arrays["document"] = np.array(json.dumps(document))
+    np.savez_compressed(tmp_path / "other.npz", **arrays)
+    with pytest.raises(InputError, match="saved optimizer"):
+        Optimizer.load(tmp_path / "other.npz")
+
+
+def test_a_loaded_prior_has_the_types_it_was_saved_with(tmp_path: Path) -> None:
+    prior = table_prior(torch.tensor(GRID, dtype=torch.float64), "counts")
+    on_grid(prior=prior).save(tmp_path / "subject.npz")
+    loaded = Optimizer.load(tmp_path / "subject.npz")._prior
+    assert loaded is not None
+    for name in ("wander_sd", "wander_keep", "n_levels", "has_drift"):
+        assert type(getattr(loaded, name)) is type(getattr(prior, name))
