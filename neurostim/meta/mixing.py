@@ -1,14 +1,17 @@
 """A learned prior with a share of generic particles, for patients unlike those it knows."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurostim.surrogate.generic import device_prior
-from neurostim.surrogate.prior import ListPrior
+from neurostim.surrogate.prior import TENSORS, ListPrior
 
 GENERIC_SHARE = 0.1
+LEAST_WEIGHT = 0.01
+"""Of all particles together; each one costs time at every decision."""
 
 
 def mixed(learned: ListPrior, generic: ListPrior, share: float = GENERIC_SHARE) -> ListPrior:
@@ -16,7 +19,8 @@ def mixed(learned: ListPrior, generic: ListPrior, share: float = GENERIC_SHARE) 
 
     A generic particle takes the learned level, so that the two differ in what they say of effects
     and the evidence is about nothing else. Where its dispersion is also a learned one, it is as
-    likely a priori as it was learned to be.
+    likely a priori as it was learned to be. The rarest generic particles are left out, and the
+    others have the whole share.
     """
     if share <= 0:
         return learned
@@ -31,7 +35,7 @@ def mixed(learned: ListPrior, generic: ListPrior, share: float = GENERIC_SHARE) 
         cycle_sd=every * learned.cycle_sd[0],
         log_weight=generic.log_weight + torch.where(is_same.any(1), known, 0.0),
     )
-    return learned.mixed_with(aligned, share)
+    return learned.mixed_with(pruned(aligned, LEAST_WEIGHT / share), share)
 
 
 def mixed_for_device(
@@ -48,21 +52,9 @@ def mixed_for_device(
     return mixed(learned, wandering, share)
 
 
-def pruned(prior: ListPrior, least: float = 0.01) -> ListPrior:
-    """The particles of at least this weight: each one that is left costs time at every decision."""
+def pruned(prior: ListPrior, least: float = LEAST_WEIGHT) -> ListPrior:
+    """The particles of at least this weight; when there is none, the heaviest."""
     weight = torch.softmax(prior.log_weight, 0)
-    keep = weight >= min(least, float(weight.max()))
-    names = (
-        "mean",
-        "covariance",
-        "dispersion",
-        "keep",
-        "wash_in",
-        "level_mean",
-        "level_sd",
-        "level_keep",
-        "cycle_sd",
-    )
-    columns = {name: getattr(prior, name)[keep] for name in names}
-    log_weight = torch.log_softmax(prior.log_weight[keep], 0)
-    return replace(prior, **columns, log_weight=log_weight)
+    keep = weight >= min(least, float(weight.max()) * (1 - 1e-9))
+    columns: dict[str, Any] = {name: getattr(prior, name)[keep] for name in TENSORS}
+    return replace(prior, **columns | {"log_weight": torch.log_softmax(prior.log_weight[keep], 0)})

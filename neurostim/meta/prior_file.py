@@ -21,7 +21,7 @@ from torch import Tensor
 
 from neurostim.encoding import Encoding
 from neurostim.history import row_setting, setting_row
-from neurostim.meta.mixing import GENERIC_SHARE, mixed, mixed_for_device
+from neurostim.meta.mixing import GENERIC_SHARE, mixed, mixed_for_device, pruned
 from neurostim.surrogate.generic import side_effect_prior
 from neurostim.surrogate.prior import ListPrior
 from protocols import InputError, Setting
@@ -57,7 +57,7 @@ def load_prior(
     found = read_prior(path, candidates)
     encoded = Encoding.of(tuple(candidates)).settings(tuple(candidates))
     return LearnedPrior(
-        effects=mixed_for_device(found.effects, encoded, generic_share),
+        effects=mixed_for_device(pruned(found.effects), encoded, generic_share),
         side_effects=mixed(found.side_effects, side_effect_prior(encoded), generic_share),
         anchors=found.anchors,
         about=found.about,
