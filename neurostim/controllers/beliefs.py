@@ -91,7 +91,9 @@ def _positions(known: History, history: History) -> Integers | None:
 
 def _start(tables: Tables, history: History) -> Told:
     level = None
-    if not tables.knows_levels and history.days.shape[1]:
+    if not tables.knows_levels and not history.days.shape[1]:
+        level = tensor(tables, np.full(history.n_patients, USUAL_LOG_RATE))
+    elif not tables.knows_levels:
         count, days = history.n_seizures[:, 0], history.days_recorded[:, 0]
         is_known = history.is_epoch[:, 0] & (days > 0)
         log_rate = np.log((np.maximum(count, 0) + 0.5) / np.maximum(days, 1))

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from neurostim.controllers.acquisition import SCORE_DECIMALS, Acquisition, draws, scores
-from neurostim.controllers.beliefs import Beliefs, Tables, Told, tables_of
+from neurostim.controllers.beliefs import Beliefs, Tables, Told, places_of, tables_of
 from neurostim.controllers.controller import Context
 from neurostim.controllers.options import options
 from neurostim.controllers.random import draw_settings
 from neurostim.encoding import Encoding
 from neurostim.history import TREATMENT, History
-from neurostim.meta.mixing import pruned
 from neurostim.meta.prior_file import load_prior
 from neurostim.meta.prior_path import prior_path
 from neurostim.surrogate import Belief, ListModel, refit
@@ -27,7 +26,11 @@ from protocols import BOTHERSOME_GRADE, Setting
 USUAL_BETA, LEARNED_BETA = 2.5, 1.0
 """Measured in `tests/benchmarks`: with a learned prior there is less to explore."""
 
+UNREACHED_UA = 2**62
+"""Above any amplitude: of a site where nothing bothered."""
+
 Booleans = NDArray[np.bool_]
+Keep = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -70,8 +73,8 @@ class GaussianProcess:
     acquisition: Acquisition = "upper_confidence_bound"
     beta: Annotated[float, Field(gt=0)] | None = None
     wash_in_days: Annotated[float, Field(ge=0)] = 18.0
-    keeps_per_week: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0,)
-    cycle_days: tuple[float, ...] = ()
+    keeps_per_week: Annotated[tuple[Keep, ...], Field(min_length=1)] = (1.0,)
+    cycle_days: tuple[Annotated[float, Field(gt=0)], ...] = ()
     wander_sd: Annotated[float, Field(ge=0)] = WANDER[0]
     wander_days: Annotated[float, Field(gt=0)] = WANDER[1]
     dwell_epochs: Annotated[int, Field(ge=1)] = 1
@@ -101,7 +104,7 @@ class GaussianProcess:
             side_effects = side_effect_prior(encoded)
         else:
             learned = load_prior(prior_path(self.prior, context.folder), context.candidates)
-            effects, side_effects = pruned(learned.effects).with_keeps(keeps), learned.side_effects
+            effects, side_effects = learned.effects.with_keeps(keeps), learned.side_effects
             anchors = learned.anchors[: self.n_anchors]
         tables = tables_of(
             context.candidates,
@@ -128,7 +131,7 @@ class GaussianProcess:
             table = np.round(score.cpu().numpy(), SCORE_DECIMALS)
             table[~(allowed & self.is_tolerated(state.tables, told))] = -np.inf
         stays, place = self._dwelling(state.tables, history)
-        table[~self._within_reach(state.tables, place)] = -np.inf
+        table[~self._within_reach(state.tables, history)] = -np.inf
         n_visits = (history.is_epoch & (history.phase >= TREATMENT)).sum(axis=1)
         for n, anchor in enumerate(state.anchors):
             table[(n_visits == n) & np.isfinite(table[:, anchor]), anchor] = np.inf
@@ -172,7 +175,7 @@ class GaussianProcess:
         return ListModel(belief, tables.encoded)
 
     def _dwelling(self, tables: Tables, history: History) -> tuple[Booleans, NDArray[np.int64]]:
-        """Who has not been on the present setting for long enough, and which one it is, `B`."""
+        """Who has not been on the present setting for long enough, and its place, `B` each."""
         last = np.maximum(history.n_epochs - 1, 0)
         everyone = np.arange(history.n_patients)
         if not history.days.shape[1]:
@@ -182,18 +185,17 @@ class GaussianProcess:
         epoch = np.arange(history.days.shape[1])
         changed = np.where(is_same | (epoch > last[:, None]), -1, epoch).max(axis=1)
         run = last - changed
-        rows, place = now, np.zeros(len(last), dtype=np.int64)
-        for b, row in enumerate(rows):
-            at = (tables.rows == row).all(axis=1)
-            place[b] = at.argmax() if at.any() else 0
         is_treated = history.phase[everyone, last] >= TREATMENT
-        return is_treated & (run < self.dwell_epochs), place
+        return is_treated & (run < self.dwell_epochs), places_of(tables, now)
 
-    def _within_reach(self, tables: Tables, place: NDArray[np.int64]) -> Booleans:
+    def _within_reach(self, tables: Tables, history: History) -> Booleans:
         amplitude = tables.rows[:, 1]
         if self.largest_rise_ua is None:
-            return np.ones((len(place), len(amplitude)), dtype=np.bool_)
-        reach: Booleans = amplitude <= amplitude[place][:, None] + self.largest_rise_ua
+            return np.ones((history.n_patients, len(amplitude)), dtype=np.bool_)
+        now = np.zeros(history.n_patients, dtype=np.int64)
+        begun = np.flatnonzero(history.n_epochs)
+        now[begun] = history.delivered[begun, history.n_epochs[begun] - 1, 1]
+        reach: Booleans = amplitude <= now[:, None] + self.largest_rise_ua
         return reach
 
 
@@ -214,7 +216,7 @@ class DriftingGaussianProcess(GaussianProcess):
 
     summary: ClassVar[str] = "The Gaussian process for responses that may change with time."
 
-    keeps_per_week: Annotated[tuple[float, ...], Field(min_length=1)] = (1.0, 0.98, 0.94)
+    keeps_per_week: Annotated[tuple[Keep, ...], Field(min_length=1)] = (1.0, 0.98, 0.94)
 
 
 @options
@@ -262,11 +264,10 @@ def _is_below_harm(tables: Tables, history: History) -> Booleans:
     """Whether a candidate is below what bothered the patient at its site, `B M`."""
     bothered = history.worst_grade >= BOTHERSOME_GRADE  # B T
     site, amplitude = history.delivered[..., 0], history.delivered[..., 1]
-    is_harm = (
-        bothered[:, :, None]
-        & (amplitude[:, :, None] > 0)
-        & (site[:, :, None] == tables.rows[:, 0])
-        & (amplitude[:, :, None] <= tables.rows[:, 1])
-    )
-    tolerated: Booleans = ~is_harm.any(axis=1)
+    tolerated = np.ones((history.n_patients, len(tables.rows)), dtype=np.bool_)
+    for each in np.unique(tables.rows[:, 0]):  # no table of B T M: there are many patients
+        is_harm = bothered & (site == each) & (amplitude > 0)
+        lowest = np.where(is_harm, amplitude, UNREACHED_UA).min(axis=1, initial=UNREACHED_UA)
+        here = tables.rows[:, 0] == each
+        tolerated[:, here] = tables.rows[here, 1] < lowest[:, None]
     return tolerated

@@ -91,6 +91,7 @@ class Titration:
             rate = _rate(visit)
             visit = []
             if bothered:
+                tried = [(r, p) for r, p in tried if not p.is_at_or_above(at)]
                 at = at.lowered()
             elif rate is not None and not at.is_settled:
                 tried.append((rate, at))
@@ -110,6 +111,9 @@ class _Place:
     step: int
     is_capped: bool = False  # a side effect above this step: no higher on this ladder
     is_settled: bool = False  # every ladder was tried
+
+    def is_at_or_above(self, other: "_Place") -> bool:
+        return self.ladder == other.ladder and self.step >= other.step
 
     def lowered(self) -> "_Place":
         return _Place(self.ladder, max(self.step - 1, -1), True, self.is_settled)

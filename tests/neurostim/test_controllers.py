@@ -14,6 +14,7 @@ from neurostim.controllers import CONTROLLERS, Context, Controller, build_contro
 from neurostim.controllers.trade_offs import front, power_uw_per_kohm, trade_offs
 from neurostim.encoding import Encoding
 from neurostim.history import History
+from neurostim.meta.federation import generic_start
 from neurostim.meta.prior_file import load_prior, write_prior
 from neurostim.meta.prior_path import prior_path
 from neurostim.plan import make_plan
@@ -117,6 +118,12 @@ def test_titration_steps_back_on_a_side_effect_and_does_not_return_there() -> No
     assert next_of(titration, history_of(40, *bothered)) == at(0, 1000)
     history = history_of(40, *bothered, (at(0, 1000), 18, 0))
     assert next_of(titration, history) == at(1, 1000)
+
+
+def test_titration_settles_below_a_step_that_helped_and_then_bothered() -> None:
+    helped = [(at(0, 1000), 30, 0), (at(0, 2000), 5, 0), (at(0, 2000), 6, 2)]
+    others = [(at(0, 1000), 30, 0), *((at(1, ua), 38, 0) for ua in (1000, 2000, 3000))]
+    assert next_of(build("titration"), history_of(40, *helped, *others)) == at(0, 1000)
 
 
 def test_titration_goes_off_when_the_lowest_step_bothers() -> None:
@@ -381,6 +388,29 @@ def test_gp_dwells_and_rises_in_steps() -> None:
     assert first.amplitude_ua <= 1000
 
 
+def test_gp_stays_near_what_the_gate_lowered() -> None:
+    """The gate may deliver an amplitude between two of the list; that is not off."""
+    lowered = Setting(site=0, amplitude_ua=2100, frequency_hz=5, pulse_width_us=90)
+    history = history_of(80, (lowered, 30, 0))
+    assert next_of(build("gp", dwell_epochs=3), history) == at(0, 2000, 5)
+    risen = next_of(build("gp", largest_rise_ua=900), history)
+    assert risen is not None
+    assert risen.amplitude_ua <= 3000
+    assert next_of(build("gp", largest_rise_ua=900, dwell_epochs=3), history) == at(0, 2000, 5)
+
+
+def test_the_generic_share_of_a_learned_prior_stays_whole(learned: Context) -> None:
+    """With particles as even as these, one by one all generic ones are rare."""
+    start = generic_start(LIST, 18.0, (0.1, 0.3, 1.0, 3.0))
+    write_prior(
+        learned.folder / "even.safetensors", LIST, start["effects"], start["side_effects"], [], {}
+    )
+    effects = build("gp", prior="even.safetensors").init(learned).tables.effects
+    weight = torch.softmax(effects.log_weight, 0)
+    assert float(weight[4:].sum()) == pytest.approx(0.1)
+    assert float(weight[:4].min()) == pytest.approx(0.225)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
@@ -388,6 +418,9 @@ def test_gp_dwells_and_rises_in_steps() -> None:
         ("gp", {"beta": "1"}, "beta = '1'"),
         ("gp", {"beta": 0.0}, "beta = 0.0"),
         ("gp", {"wash_in_days": float("nan")}, "wash_in_days = nan"),
+        ("gp", {"keeps_per_week": (-1.0,)}, "keeps_per_week"),
+        ("gp", {"keeps_per_week": (1.0, 1.5)}, "keeps_per_week"),
+        ("gp", {"cycle_days": (0.0,)}, "cycle_days"),
         ("gp", {"colour": 1}, "colour = 1: this key is unknown"),
         ("grid", {"n_settings": 0}, "n_settings = 0"),
         ("fixed", {}, "setting is missing"),
