@@ -266,7 +266,7 @@ def learn(
             bar.stop()
     console.print(learning_table(learning))
     for line in learning_lines(learning, out):
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, markup=False)
     console.print(NOTICE, style="dim")
 
 
@@ -306,7 +306,7 @@ def summarise(
             ),
         )  # fmt: skip
     for line in sent_lines(sent, out, clip):
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, markup=False)
 
 
 @federate.command()
@@ -325,7 +325,7 @@ def combine(
     with one_torch_thread():
         about = combine_sums(sums, out, pseudo_patients)
     for line in combined_lines(about, out):
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=True, markup=False)
 
 
 @app.command(name="list")

@@ -144,7 +144,7 @@ def make_plan(
         baselines=baselines,
         enrolment=enrolment,
         patients=_eligible(design, device, seed, enrolment),
-        candidates=_candidates(design, envelope),
+        candidates=candidates_of(design, envelope),
         controllers=tuple(
             build_controller(arm.controller, arm.options, f"arms.{arm.name}") for arm in design.arms
         ),
@@ -242,7 +242,7 @@ def _eligible(design: Design, device: Device, seed: int, enrolment: Enrolment) -
     return tuple(enrolled[: population.n_patients])
 
 
-def _candidates(design: Design, envelope: Envelope) -> tuple[Setting, ...]:
+def candidates_of(design: Design, envelope: Envelope) -> tuple[Setting, ...]:
     """The list of settings without those the envelope would not deliver as they stand.
 
     A tick that the device does not have is a mistake in the design; a combination of good ticks

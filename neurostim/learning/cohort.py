@@ -13,7 +13,8 @@ from neurostim.surrogate.filter import Observed
 from protocols import BOTHERSOME_GRADE, Mode, Setting
 
 LEARNED_PHASES = ("baseline", "treatment")
-"""Recovery has the implant's own effect, and in the open label drugs change."""
+"""Recovery has the implant's own effect, and in the open label drugs change: days pass in them, and
+nothing is learned."""
 
 DELIVERED = [f"delivered_{name}" for name in SETTING_COLUMNS]
 
@@ -59,6 +60,7 @@ def cohort_of_rows(rows: pd.DataFrame, candidates: Sequence[Setting]) -> Cohort:
         return torch.from_numpy(filled)
 
     is_listed = places >= 0
+    teaches = is_listed & rows["phase"].isin(LEARNED_PHASES).to_numpy()
     days = table(rows["days"], 1.0)
     index = table(np.maximum(places, 0), 0.0).long()
     at_day = table(rows["start_day"] + rows["days"] / 2, 0.0)
@@ -74,7 +76,7 @@ def cohort_of_rows(rows: pd.DataFrame, candidates: Sequence[Setting]) -> Cohort:
             exposure=table(exposure, 1.0),
             days=days,
             at_day=at_day,
-            mask=table(np.asarray(is_seen) & is_listed, 0.0) > 0,
+            mask=table(np.asarray(is_seen) & teaches, 0.0) > 0,
             is_epoch=is_epoch,
         )
 

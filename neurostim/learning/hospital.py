@@ -13,16 +13,18 @@ from neurostim.meta.federation import (
     DISPERSIONS_PER_DAY,
     Protection,
     Surfaces,
+    check_wash_in,
     generic_start,
     summarised,
     write_sums,
 )
 from neurostim.meta.prior_file import read_prior, refuse_existing
 from neurostim.meta.privacy import DEFAULT_DELTA, epsilon_of
-from neurostim.plan import make_plan
+from neurostim.plan import candidates_of
 from neurostim.results import load
 from protocols import InputError, Setting
 from protocols.design import Design, faults
+from safety import load_envelope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +53,18 @@ def summarise(
     if not 0 < delta < 1:
         raise InputError(f"--delta {delta}: a number between 0 and 1 was expected")
     refuse_existing(out)
+    check_wash_in(wash_in_days)
     result = load(folder)
-    candidates = candidates_of(result.manifest)
+    candidates = listed(result.manifest)
     start, about = _start(candidates, prior, wash_in_days)
     people = cohort_of_rows(arm_of(result.epochs(), arm), candidates)
     observed = {"effects": people.effects, "side_effects": people.side_effects}
     summary = summarised(start, observed, protection)
-    number = int(about.get("round") or 0) + 1
-    spent = _spent(about, protection.noise_multiplier, number)
+    try:
+        number = int(about.get("round") or 0) + 1
+        spent = _spent(about, protection.noise_multiplier)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{prior}: how it was learned cannot be read ({error})") from None
     epsilon = None if spent is None else epsilon_of(spent, delta)
     header = {
         "round": number,
@@ -82,8 +88,8 @@ def summarise(
     )
 
 
-def candidates_of(manifest: dict[str, Any]) -> tuple[Setting, ...]:
-    """The list of settings of a finished run; who its patients were does not matter here."""
+def listed(manifest: dict[str, Any]) -> tuple[Setting, ...]:
+    """The list of settings of a finished run; its patients and controllers do not matter here."""
     text = manifest["design"] | {
         "population": {"n_patients": 1, "model": manifest["design"]["population"]["model"]}
     }
@@ -91,7 +97,13 @@ def candidates_of(manifest: dict[str, Any]) -> tuple[Setting, ...]:
         design = Design.model_validate_json(json.dumps(text))
     except ValidationError as error:
         raise InputError(faults(error, "manifest: design.")) from None
-    return make_plan(design, seed=0, compute="cpu").candidates
+    envelope = load_envelope(design.device.envelope)
+    if envelope.hash != manifest["envelope_hash"]:
+        raise InputError(
+            f"device.envelope = {design.device.envelope!r}: it is not the one that this run was "
+            "made with"
+        )
+    return candidates_of(design, envelope)
 
 
 def _start(
@@ -103,9 +115,14 @@ def _start(
     return {"effects": found.effects, "side_effects": found.side_effects}, dict(found.about)
 
 
-def _spent(about: dict[str, Any], noise_multiplier: float | None, number: int) -> float | None:
-    """The sum of mu^2 over the rounds so far, or None when one of them had no noise."""
-    before = about.get("mu_squared") if number > 1 else 0.0
+def _spent(about: dict[str, Any], noise_multiplier: float | None) -> float | None:
+    """The sum of mu^2 over the rounds so far, or None when one of them had no noise.
+
+    A prior that was learned from people's rows has no noise either; one from virtual patients, or
+    none, gives nothing away.
+    """
+    is_of_nobody = not about or ("round" not in about and "from" not in (about.get("cohort") or {}))
+    before = 0.0 if is_of_nobody else about.get("mu_squared")
     if noise_multiplier is None or before is None:
         return None
     return float(before) + noise_multiplier**-2

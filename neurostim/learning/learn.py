@@ -24,7 +24,7 @@ from neurostim.learning.judgement import IN_TRIAL, PREDICTED, Judged, in_trial, 
 from neurostim.learning.probe import Probe
 from neurostim.learning.sources import fingerprint, rows_from
 from neurostim.meta.anchors import anchors
-from neurostim.meta.federation import DISPERSIONS_PER_DAY, Surfaces, generic_start
+from neurostim.meta.federation import DISPERSIONS_PER_DAY, Surfaces, check_wash_in, generic_start
 from neurostim.meta.mixing import mixed_for_device, pruned
 from neurostim.meta.prior_file import refuse_existing, write_prior
 from neurostim.plan import Plan, make_plan
@@ -67,8 +67,7 @@ def training_plan(
     """A design with one arm, in which settings are drawn at random for so many epochs."""
     if n_epochs < 2:
         raise InputError(f"--epochs {n_epochs}: 2 or more were expected")
-    if n_patients < FEWEST_PATIENTS:
-        raise InputError(f"--patients {n_patients}: {FEWEST_PATIENTS} or more were expected")
+    _check_patients(n_patients)
     epoch_days = load_design(design, changes).schedule.epoch_days
     fixed = load_design(
         design,
@@ -85,6 +84,11 @@ def training_plan(
     )
     folder = Path(design).parent if design.endswith(".toml") else Path()
     return make_plan(fixed, seed=seed, compute="cpu", folder=folder)
+
+
+def _check_patients(n_patients: int) -> None:
+    if n_patients < FEWEST_PATIENTS:
+        raise InputError(f"--patients {n_patients}: {FEWEST_PATIENTS} or more were expected")
 
 
 def learn_from_design(
@@ -105,6 +109,8 @@ def learn_from_design(
     the prior is then learned on all, and what it is worth is told by as many fresh patients.
     """
     refuse_existing(out)
+    check_wash_in(wash_in_days)
+    _check_patients(n_patients)
     n_held = min(max(2, round(HELD_OUT_SHARE * n_patients)), MOST_JUDGED)
     n_drawn = n_patients + n_held
     plan = training_plan(design, n_patients=n_drawn, n_epochs=n_epochs, seed=seed, changes=changes)
@@ -184,6 +190,7 @@ def learn_from_results(
     worth is told by the same patients: a little too well, therefore.
     """
     refuse_existing(out)
+    check_wash_in(wash_in_days)
     plan = training_plan(design, n_patients=FEWEST_PATIENTS, n_epochs=2, seed=seed, changes=changes)
     people = cohort_of_rows(rows_from(sources, arm), plan.candidates)
     n_patients = len(people)

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurostim.history import PHASES
 from neurostim.learning.cohort import DELIVERED
 from neurostim.results import load
 from neurostim.storage import MANIFEST
-from protocols import InputError, Mode
+from protocols import GRADES, InputError, Mode
+
+LONGEST_DAYS = 36_525
+"""Of one epoch: a century."""
 
 
 def rows_from(sources: Sequence[Path], arm: str | None) -> pd.DataFrame:
@@ -46,6 +50,8 @@ def read_rows(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: not a readable CSV file ({error})") from None
     needed = ["patient", "start_day", "days", "n_seizures", *DELIVERED[:4]]
     missing = [name for name in needed if name not in rows]
+    if not missing and rows.empty:
+        raise InputError(f"{path}: one line or more was expected under its headings")
     if missing:
         raise InputError(
             f"{path}: the column {missing[0]} is missing; learning needs a line per epoch with "
@@ -64,7 +70,7 @@ def read_rows(path: Path) -> pd.DataFrame:
             rows[name] = value
     for name in ("start_day", "days", "days_recorded", *DELIVERED[:-1]):
         values = pd.to_numeric(rows[name], errors="coerce")
-        wrong = ~(values >= 0) | (values % 1 != 0)
+        wrong = ~((values >= 0) & (values < 2**31)) | (values % 1 != 0)
         if wrong.any():
             line = int(wrong.to_numpy().argmax())
             raise InputError(
@@ -80,7 +86,22 @@ def read_rows(path: Path) -> pd.DataFrame:
             f"{path}, line {line + 2}: n_seizures = {rows['n_seizures'].iloc[line]}: "
             "a whole number from 0 up, or nothing, was expected"
         )
-    return rows.assign(n_seizures=counts)
+    grades = pd.to_numeric(rows["worst_grade"], errors="coerce")
+    checks = (
+        ("worst_grade", rows["worst_grade"].isna() | grades.isin(list(GRADES)), list(GRADES)),
+        ("phase", rows["phase"].isin(PHASES), PHASES),
+        ("delivered_mode", rows["delivered_mode"].isin(list(Mode)), list(Mode)),
+        ("days_recorded", rows["days_recorded"] <= rows["days"], ["no more than days"]),
+        ("days", (rows["days"] > 0) & (rows["days"] <= LONGEST_DAYS), [f"1 to {LONGEST_DAYS}"]),
+    )
+    for name, is_good, expected in checks:
+        if not is_good.all():
+            line = int((~is_good).to_numpy().argmax())
+            raise InputError(
+                f"{path}, line {line + 2}: {name} = {rows[name].iloc[line]}: "
+                f"{' or '.join(map(str, expected))} was expected"
+            )
+    return rows.assign(n_seizures=counts, worst_grade=grades)
 
 
 def fingerprint(source: Path) -> dict[str, Any]:

@@ -38,6 +38,10 @@ from protocols import InputError, Setting
 
 SUMS_KIND = "sums"
 FEWEST_PATIENTS = 2
+LEAST_NOISE = 1e-3
+"""In units of the clip: with less, no budget is worth stating."""
+
+MOST_WASH_IN_DAYS = 3650.0
 DISPERSIONS_PER_DAY = (0.03, 0.1, 0.3, 1.0, 3.0)
 LIKELIHOOD_OF = dict(zip(SURFACES, ("counts", "occurrence"), strict=True))
 
@@ -62,6 +66,11 @@ class Protection:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise InputError(f"--{name.replace('_', '-')} {value}: more than 0 was expected")
+        if self.noise_multiplier is not None and self.noise_multiplier < LEAST_NOISE:
+            raise InputError(
+                f"--noise-multiplier {self.noise_multiplier:g}: {LEAST_NOISE:g} or more was "
+                "expected, since less protects nobody"
+            )
         if self.noise_multiplier is not None and self.clip is None:
             raise InputError("--noise-multiplier without --clip: noise protects what is bounded")
 
@@ -72,6 +81,14 @@ class Summary:
 
     sums: dict[str, Sums]
     norms: Tensor  # B
+
+
+def check_wash_in(wash_in_days: float) -> None:
+    """Raise `InputError` unless this is a time constant in days."""
+    if not 0 <= wash_in_days <= MOST_WASH_IN_DAYS:
+        raise InputError(
+            f"--wash-in-days {wash_in_days}: a number from 0 to {MOST_WASH_IN_DAYS:g} was expected"
+        )
 
 
 def generic_start(
@@ -101,7 +118,8 @@ def summarised(
         source: of the noise; the operating system's when left out.
 
     """
-    n_patients = len(observed["effects"].index)
+    told = torch.stack([each.mask.any(1) for each in observed.values()]).any(0)
+    n_patients = int(told.sum())  # who told nothing hides nobody
     if n_patients < protection.min_patients:
         raise InputError(
             f"{n_patients} patients: at least {protection.min_patients} were expected, since a sum "
@@ -147,6 +165,8 @@ def write_sums(
 def combine(paths: Sequence[Path], out: Path, n_pseudo: float = N_PSEUDO) -> dict[str, Any]:
     """Write the prior that the sums of several hospitals give; returns what it is about."""
     refuse_existing(out)
+    if not 0 <= n_pseudo < float("inf"):
+        raise InputError(f"--pseudo-patients {n_pseudo}: a number from 0 up was expected")
     files = [read_tensors(path, SUMS_KIND) for path in paths]
     tensors, about = files[0]
     for path, (others, header) in zip(paths[1:], files[1:], strict=True):
@@ -158,11 +178,17 @@ def combine(paths: Sequence[Path], out: Path, n_pseudo: float = N_PSEUDO) -> dic
         settings = [row_setting(row) for row in tensors["settings"].tolist()]
         candidates = tuple(each for each in settings if each is not None)
         before = {name: surface(tensors, name, about) for name in SURFACES}
+        sent = [{name: _sums(each, name) for name in SURFACES} for each, _ in files]
+        for each in sent:
+            _check_sums(before, each, len(candidates))
         totals = {
-            name: sum((_sums(each, name) for each, _ in files), Sums.nothing(before[name]))
+            name: sum((each[name] for each in sent), Sums.nothing(before[name]))
             for name in SURFACES
         }
         spent = [header["mu_squared"] for _, header in files]
+        in_each = [int(each["effects"].n_patients) for each in sent]
+        number = int(about["round"])
+        mu_squared = None if None in spent else max(float(each) for each in spent)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{paths[0]}: sums without a sound {error}") from None
     has_noise = any(header.get("noise_multiplier") for _, header in files)
@@ -176,10 +202,10 @@ def combine(paths: Sequence[Path], out: Path, n_pseudo: float = N_PSEUDO) -> dic
         "how": "federated",
         "n_patients": int(totals["effects"].n_patients),
         "n_hospitals": len(files),
-        "n_patients_by_hospital": [int(_sums(each, "effects").n_patients) for each, _ in files],
-        "round": about["round"],
+        "n_patients_by_hospital": in_each,
+        "round": number,
         "n_pseudo": n_pseudo,
-        "mu_squared": None if None in spent else max(spent),
+        "mu_squared": mu_squared,
         "cohorts": [header.get("cohort") for _, header in files],
     }
     first = anchors(sampled_effects(after["effects"]))
@@ -188,7 +214,21 @@ def combine(paths: Sequence[Path], out: Path, n_pseudo: float = N_PSEUDO) -> dic
 
 
 def _sums(tensors: Mapping[str, Tensor], name: str) -> Sums:
-    return Sums(**{field.name: tensors[f"{name}.sum.{field.name}"] for field in fields(Sums)})
+    parts = {field.name: tensors[f"{name}.sum.{field.name}"] for field in fields(Sums)}
+    return Sums(**parts | {"n_patients": parts["n_patients"].reshape(())})
+
+
+def _check_sums(before: Surfaces, sent: Mapping[str, Sums], n_settings: int) -> None:
+    """Raise `ValueError` unless the sums are over patients and have the prior's shapes."""
+    for name, total in sent.items():
+        nothing = Sums.nothing(before[name])
+        if before[name].n_settings != n_settings:
+            raise ValueError(f"{name} of {n_settings} settings")
+        for field in fields(Sums):
+            if getattr(total, field.name).shape != getattr(nothing, field.name).shape:
+                raise ValueError(f"{name}.sum.{field.name}")
+        if not total.n_patients >= FEWEST_PATIENTS:
+            raise ValueError(f"{name}.sum.n_patients")
 
 
 def _check_same_round(

@@ -78,7 +78,7 @@ def test_a_federated_prior_is_the_pooled_one_over_several_rounds(tmp_path: Path)
             for name, kind in likelihoods
         }
         paths = []
-        for place, each in enumerate(parts(people, (2, 17, 22))):
+        for place, each in enumerate(parts(people, (4, 15, 22))):
             paths.append(tmp_path / f"{number}-{place}.safetensors")
             about = {"round": number, "mu_squared": None}
             write_sums(paths[-1], LIST, federated, summarised(federated, each, OPEN), about)
@@ -105,14 +105,49 @@ def test_no_tensor_of_a_file_of_sums_has_an_axis_of_patients(tmp_path: Path) -> 
 
 def test_few_patients_are_refused() -> None:
     start = generic_start(LIST, 18.0, DISPERSIONS_PER_DAY)
+    some = {name: replace(each, mask=each.mask | True) for name, each in patients(1, 9, 4).items()}
     with pytest.raises(InputError, match="9 patients: at least 10 were expected"):
-        summarised(start, patients(1, 9, 4), Protection())
+        summarised(start, some, Protection())
     with pytest.raises(InputError, match="a sum over one patient is that patient"):
         Protection(min_patients=1)
     with pytest.raises(InputError, match="noise protects what is bounded"):
         Protection(noise_multiplier=1.0)
     with pytest.raises(InputError, match="--clip 0"):
         Protection(clip=0.0)
+
+
+def test_who_told_nothing_hides_nobody() -> None:
+    start = generic_start(LIST, 18.0, DISPERSIONS_PER_DAY)
+    people = patients(1, 12, 6)
+    is_one = (torch.arange(12) == 3)[:, None]
+    alone = {name: replace(each, mask=is_one & (each.index >= 0)) for name, each in people.items()}
+    with pytest.raises(InputError, match="1 patients: at least 10 were expected"):
+        summarised(start, alone, Protection())
+
+
+@pytest.mark.parametrize(
+    ("change", "about"),
+    [
+        ({"n_patients": torch.zeros((), dtype=torch.float64)}, {}),
+        ({"n_patients": torch.tensor(-5.0, dtype=torch.float64)}, {}),
+        ({"shift": torch.zeros(1, dtype=torch.float64)}, {}),
+        ({"spread": torch.zeros(3, dtype=torch.float64)}, {}),
+        ({}, {"round": None}),
+        ({}, {"mu_squared": "much"}),
+    ],
+)
+def test_sums_that_are_none_are_one_sentence(
+    change: dict[str, torch.Tensor], about: dict[str, object], tmp_path: Path
+) -> None:
+    start = generic_start(LIST, 18.0, DISPERSIONS_PER_DAY)
+    summary = summarised(start, patients(1, 12, 5), OPEN)
+    sums = summary.sums | {"effects": replace(summary.sums["effects"], **change)}
+    path, out = tmp_path / "sums.safetensors", tmp_path / "out.safetensors"
+    header = {"round": 1, "mu_squared": None} | about
+    write_sums(path, LIST, start, replace(summary, sums=sums), header)
+    with pytest.raises(InputError, match="without a sound"):
+        combine([path], out)
+    assert not out.exists()
 
 
 def norm(sums: dict[str, Sums]) -> float:

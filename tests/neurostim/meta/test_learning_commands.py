@@ -1,19 +1,24 @@
 """`learn` and `federate` from the command line, on a design small enough for the fast tier."""
 
+import json
 import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from neurostim.command_line import main
+from neurostim.history import PHASES
+from neurostim.learning.cohort import DELIVERED, cohort_of_rows
 from neurostim.learning.fit import RECIPES, Recipe
+from neurostim.learning.hospital import _spent
 from neurostim.learning.judgement import Judged
 from neurostim.learning.learn import _best, learn_from_results, training_plan
 from neurostim.meta.prior_file import load_prior
 from neurostim.results import load, run_trial
-from protocols import InputError
+from protocols import OFF, InputError
 
 SMALL = {
     "settings.site": [0, 1],
@@ -108,6 +113,41 @@ def test_rows_of_imported_patients_teach_what_the_run_itself_teaches(tmp_path: P
             "delivered_frequency_hz,delivered_pulse_width_us\n1,0,7,2.5,0,2000,5,90\n",
             ["line 2", "n_seizures = 2.5"],
         ),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us,worst_grade\n1,0,7,2,0,2000,5,90,bad\n",
+            ["line 2", "worst_grade = bad"],
+        ),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us,phase\n1,0,7,2,0,2000,5,90,holiday\n",
+            ["line 2", "phase = holiday"],
+        ),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us,delivered_mode\n1,0,7,2,0,2000,5,90,foo\n",
+            ["line 2", "delivered_mode = foo"],
+        ),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us,days_recorded\n1,0,7,2,0,2000,5,90,9\n",
+            ["line 2", "days_recorded = 9"],
+        ),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us\n1,0,0,2,0,2000,5,90\n",
+            ["line 2", "days = 0"],
+        ),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us\n",
+            ["one line or more"],
+        ),
+        (
+            "patient,start_day,days,n_seizures,delivered_site,delivered_amplitude_ua,"
+            "delivered_frequency_hz,delivered_pulse_width_us\n1,0,1e30,2,0,2000,5,90\n",
+            ["line 2", "days = 1e+30"],
+        ),
     ],
 )
 def test_rows_that_cannot_teach_are_one_sentence(run: Run, text: str, words: list[str]) -> None:
@@ -117,6 +157,82 @@ def test_rows_that_cannot_teach_are_one_sentence(run: Run, text: str, words: lis
     assert len(err.strip().splitlines()) == 1, err
     for word in ("rows.csv", *words):
         assert word in err, err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("learn", "demo", "--patients", "3"), "--patients 3: 5 or more"),
+        (("learn", "demo", "--patients", "1"), "--patients 1: 5 or more"),
+        (("learn", "demo", "--wash-in-days", "inf"), "--wash-in-days inf"),
+        (("learn", "demo", "--from", "rows.csv", "--wash-in-days", "inf"), "--wash-in-days inf"),
+        (("learn", "demo", "--from", "rows.csv"), "rows.csv"),
+        (("federate", "summarise", "x", "--out", "y", "--wash-in-days", "inf"), "--wash-in-days"),
+        (("federate", "summarise", "x", "--out", "y", "--clip", "nan"), "--clip nan"),
+        (
+            ("federate", "summarise", "x", "--out", "y", "--clip", "1", "--noise-multiplier",
+             "1e-200"),
+            "--noise-multiplier 1e-200",
+        ),
+        (("federate", "combine", "x", "--pseudo-patients", "inf"), "--pseudo-patients inf"),
+    ],
+)  # fmt: skip
+def test_a_bad_number_is_one_sentence(run: Run, arguments: tuple[str, ...], words: str) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1, err
+    assert words in err
+    assert not list(Path().iterdir())
+
+
+def test_days_of_recovery_and_open_label_pass_and_teach_nothing() -> None:
+    setting = dict.fromkeys(DELIVERED[:-1], 0) | {DELIVERED[-1]: "continuous"}
+    rows = pd.DataFrame(
+        [
+            {"patient": 1, "phase": phase, "start_day": 28 * t, "days": 28, "n_seizures": 9,
+             "days_recorded": 28, "worst_grade": 0} | setting
+            for t, phase in enumerate(PHASES)
+        ]
+    )  # fmt: skip
+    people = cohort_of_rows(rows, (OFF,))
+    for each in (people.effects, people.side_effects):
+        assert each.mask.tolist() == [[True, False, True, False]]
+        assert each.is_epoch.all()
+
+
+def test_a_hospital_needs_no_file_that_an_arm_named(run: Run, tmp_path: Path) -> None:
+    """A run's priors lie beside its design, which is elsewhere or gone."""
+    run_trial("demo", n_patients=10, overrides=RANDOM_ARM, out="h1")
+    manifest = json.loads((tmp_path / "h1" / "manifest.json").read_text(encoding="utf-8"))
+    manifest["design"]["arms"][0] |= {
+        "controller": "gp",
+        "options": {"prior": "gone.safetensors"},
+    }
+    (tmp_path / "h1" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    code, _, err = run("federate", "summarise", "h1", "--out", "a.st")
+    assert code == 0, err
+    manifest["envelope_hash"] = "0" * 64
+    (tmp_path / "h1" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    code, _, err = run("federate", "summarise", "h1", "--out", "b.st")
+    assert code == 2
+    assert "not the one that this run was made with" in err
+
+
+@pytest.mark.parametrize(
+    ("about", "spent"),
+    [
+        ({}, 0.25),
+        ({"how": "learned", "cohort": {"design": "demo"}}, 0.25),
+        ({"how": "learned", "cohort": {"design": "demo", "from": ["diary"]}}, None),
+        ({"how": "federated", "round": 1, "mu_squared": 0.5}, 0.75),
+        ({"how": "federated", "round": 1, "mu_squared": None}, None),
+    ],
+)
+def test_a_budget_counts_what_the_prior_was_learned_from(
+    about: dict[str, object], spent: float | None
+) -> None:
+    assert _spent(about, 2.0) == spent
+    assert _spent(about, None) is None
 
 
 def test_two_hospitals_learn_together_in_two_rounds(run: Run) -> None:
