@@ -239,6 +239,8 @@ def learn(
     from neurostim.trial import one_torch_thread
     from protocols.documents import parse_overrides
 
+    if arm is not None and not sources:
+        raise InputError(f"--arm {arm} without --from: virtual patients have no arms")
     bar = _progress()
     tasks: dict[str, Any] = {}
 

@@ -99,9 +99,15 @@ def write_prior(
 
 
 def refuse_existing(path: Path) -> None:
-    """Raise `InputError` when a file is there already: nothing that was learned is overwritten."""
+    """Raise `InputError` when a file is there already: nothing that was learned is overwritten.
+
+    Also when its folder cannot be one, so that nobody learns for minutes and then cannot write.
+    """
     if path.exists():
         raise InputError(f"{path} is there already: another file was expected")
+    nearest = next((each for each in path.parents if each.exists()), Path())
+    if not nearest.is_dir():
+        raise InputError(f"{path}: {nearest} is a file, and a folder was expected")
 
 
 def surface_tensors(name: str, prior: ListPrior) -> dict[str, Tensor]:

@@ -163,6 +163,8 @@ def test_rows_that_cannot_teach_are_one_sentence(run: Run, text: str, words: lis
     ("arguments", "words"),
     [
         (("learn", "demo", "--patients", "3"), "--patients 3: 5 or more"),
+        (("learn", "demo", "--arm", "x"), "--arm x without --from"),
+        (("learn", "demo", "--out", f"{__file__}/p.st"), "is a file, and a folder was expected"),
         (("learn", "demo", "--patients", "1"), "--patients 1: 5 or more"),
         (("learn", "demo", "--wash-in-days", "inf"), "--wash-in-days inf"),
         (("learn", "demo", "--from", "rows.csv", "--wash-in-days", "inf"), "--wash-in-days inf"),
