@@ -430,7 +430,7 @@ def endpoint_table(result: "Result") -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("arm", style="bold", vertical="bottom", no_wrap=True)
+    table.add_column("arm", style="bold", vertical="bottom", overflow="fold")
     for heading in SHOWN.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for arm in design["arms"]:

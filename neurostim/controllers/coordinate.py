@@ -43,7 +43,7 @@ class CoordinateSearch:
         self, state: tuple[Setting, ...], history: History, allowed: NDArray[np.bool_]
     ) -> tuple[tuple[Setting, ...], Sequence[Setting | None]]:
         """The setting with the fewest seizures a day."""
-        return state, lowest_observed(history, allowed)
+        return state, lowest_observed(history)
 
     def _next(self, listed: tuple[Setting, ...], epochs: tuple[Epoch, ...]) -> Setting | None:
         if not listed:

@@ -20,11 +20,11 @@ from neurostim.meta.prior_file import load_prior
 from neurostim.meta.prior_path import prior_path
 from neurostim.surrogate import Belief, ListModel, refit
 from neurostim.surrogate.generic import AMPLITUDE, WANDER, device_prior, side_effect_prior
-from neurostim.surrogate.readout import is_supported, log_hazard, smoothed
+from neurostim.surrogate.readout import is_supported, level_and_effect, smoothed
 from protocols import BOTHERSOME_GRADE, Setting
 
 USUAL_BETA, LEARNED_BETA = 2.5, 1.0
-"""Measured in `tests/benchmarks`: with a learned prior there is less to explore."""
+"""With a learned prior there is less to explore: see `tests/benchmarks/clinical_quality.py`."""
 
 UNREACHED_UA = 2**62
 """Above any amplitude: of a site where nothing bothered."""
@@ -163,7 +163,7 @@ class GaussianProcess:
         """Which candidates each patient is believed to tolerate, `B M`; off always."""
         if told.side_effects is None:
             return _is_below_harm(tables, told.history)
-        mean, sd = log_hazard(told.side_effects)
+        mean, sd = level_and_effect(told.side_effects)
         limit = np.log(-np.log1p(-self.unsafe_probability) * self.told_share)
         tolerated: Booleans = (mean + self.limit_beta * sd <= limit).cpu().numpy()
         tolerated[:, 0] = True

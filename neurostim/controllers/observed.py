@@ -1,17 +1,15 @@
 """What can be said of settings without a model: how often seizures came on each."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurostim.history import TREATMENT, History, row_setting
 from protocols import Setting
 
 
-def lowest_observed(history: History, allowed: NDArray[np.bool_]) -> list[Setting | None]:
+def lowest_observed(history: History) -> list[Setting | None]:
     """The setting of each patient's treatment under which the fewest seizures a day were written.
 
-    Epochs on one setting are pooled; ties fall to the earlier one. `allowed`, `B M`, is not
-    looked at: what was delivered may be delivered again.
+    Epochs on one setting are pooled; ties fall to the earlier one.
     """
     return [_lowest(history, b) for b in range(history.n_patients)]
 

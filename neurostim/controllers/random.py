@@ -34,7 +34,7 @@ class Random:
         self, state: Context, history: History, allowed: NDArray[np.bool_]
     ) -> tuple[Context, Sequence[Setting | None]]:
         """The setting with the fewest seizures a day."""
-        return state, lowest_observed(history, allowed)
+        return state, lowest_observed(history)
 
 
 def draw_settings(

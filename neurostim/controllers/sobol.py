@@ -55,7 +55,7 @@ class Sobol:
     ) -> tuple[Walk, Sequence[Setting | None]]:
         """The next visit of each patient, or the best setting seen."""
         n_visits = (history.is_epoch & (history.phase >= TREATMENT)).sum(axis=1)
-        best = lowest_observed(history, allowed)
+        best = lowest_observed(history)
         return state, [
             state.visits[n] if n < len(state.visits) else best[b] for b, n in enumerate(n_visits)
         ]
@@ -64,4 +64,4 @@ class Sobol:
         self, state: Walk, history: History, allowed: NDArray[np.bool_]
     ) -> tuple[Walk, Sequence[Setting | None]]:
         """The setting with the fewest seizures a day."""
-        return state, lowest_observed(history, allowed)
+        return state, lowest_observed(history)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from neurostim.controllers.beliefs import Tables, Told
 from neurostim.surrogate import ListModel, refit
-from neurostim.surrogate.readout import log_hazard
+from neurostim.surrogate.readout import level_and_effect
 from protocols import Setting
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ def trade_offs(
         benefit = ListModel(refit(told.effects), tables.encoded).list_mean.cpu().numpy()
         hazard = None
         if told.side_effects is not None:
-            hazard = log_hazard(refit(told.side_effects))[0].cpu().numpy()
+            hazard = level_and_effect(refit(told.side_effects))[0].cpu().numpy()
     power = np.array([power_uw_per_kohm(setting) for setting in tables.candidates])
     fronts = []
     for b in range(len(benefit)):

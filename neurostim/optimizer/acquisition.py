@@ -11,7 +11,7 @@ from neurostim.controllers import acquisition as named
 from neurostim.optimizer.listing import Listing
 from neurostim.optimizer.state import State
 from neurostim.surrogate.model import ListModel
-from neurostim.surrogate.readout import log_hazard
+from neurostim.surrogate.readout import level_and_effect
 
 HARM_BETA = 1.0
 """Standard deviations of the log hazard that its upper bound adds to the mean."""
@@ -59,7 +59,7 @@ def tolerated(listing: Listing, state: State, limit: float) -> Tensor:
     is_in = torch.ones(harm.n_patients, len(listing.settings), dtype=torch.bool)
     if harm.n_rows == 0:
         return is_in
-    mean, sd = log_hazard(harm)
+    mean, sd = level_and_effect(harm)
     observed = harm.observed
     is_asked_about = observed.mask.any(1, keepdim=True)
     is_low = mean + HARM_BETA * sd <= np.log(limit) if limit > 0 else torch.zeros_like(is_in)

@@ -20,7 +20,7 @@ def is_supported(model: ListModel) -> Tensor:
     return posterior <= SUPPORTED_SHARE * prior
 
 
-def log_hazard(belief: Belief) -> tuple[Tensor, Tensor]:
+def level_and_effect(belief: Belief) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of level plus effect at each setting, `B M` each."""
     prior, weight, n = belief.prior, belief.weight, belief.n_rows
     means = belief.mean + belief.extra_mean[..., :1]

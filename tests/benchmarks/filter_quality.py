@@ -13,6 +13,7 @@ off holds zero.
 import argparse
 import os
 from dataclasses import dataclass, replace
+from itertools import product
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
@@ -38,8 +39,9 @@ from scipy.stats import norm
 from neurostim.controllers.acquisition import draws, scores
 from neurostim.meta.mixing import mixed, pruned
 from neurostim.surrogate import Belief, ListModel, refit
-from neurostim.surrogate.generic import device_prior
-from neurostim.surrogate.readout import is_supported, log_hazard
+from neurostim.surrogate.generic import EFFECT_SDS, LENGTHSCALES, device_prior, smooth_table
+from neurostim.surrogate.prior import ListPrior
+from neurostim.surrogate.readout import is_supported, level_and_effect
 from patient_models.randomness import uniforms
 
 PURPOSE = 93
@@ -84,7 +86,7 @@ def claims(policy: Filter, result: Run) -> tuple[float, float, float, float]:
     patients = result.patients
     with torch.no_grad():
         belief = refit(policy._absorbed(result.counts, result.indices))
-        mean, sd = (each.numpy() for each in log_hazard(belief))  # level plus effect
+        mean, sd = (each.numpy() for each in level_and_effect(belief))  # level plus effect
         model = ListModel(belief, encoded())
         chosen = recommended(belief, policy.knows_level)
     rows = np.arange(len(patients))
@@ -100,6 +102,14 @@ def claims(policy: Filter, result: Run) -> tuple[float, float, float, float]:
         float(np.exp(true - claimed).mean()),
         100 * float((np.abs(gain) <= z * gain_sd).mean()),
     )
+
+
+def stationary(generic: ListPrior) -> ListPrior:
+    """The generic prior without its arch: as uncertain at the edges as in the middle."""
+    shapes = torch.stack([smooth_table(encoded(), *each) for each in LENGTHSCALES])
+    particles = list(product(EFFECT_SDS, range(len(shapes)), GENERIC_DISPERSIONS))
+    tables = [sd**2 * shapes[shape] for sd, shape, _ in particles]
+    return replace(generic, covariance=torch.stack(tables))
 
 
 def null(patients: Patients) -> Patients:
@@ -134,11 +144,16 @@ def main() -> None:
     patients = draw(arguments.seed, arguments.patients)
     first: dict[bool, Run] = {}
     for arm in arguments.arms.split(","):
-        is_learned = arm.startswith("learned ")
+        kind, _, acquisition = arm.rpartition(" ")
+        is_learned = kind == "learned"
         policy = Filter(
-            prior=pruned(mixed(prior, among)) if is_learned else generic,
+            prior={
+                "learned": pruned(mixed(prior, among)),
+                "stationary": stationary(generic),
+                "": generic,
+            }[kind],
             knows_level=is_learned,
-            acquisition=arm.removeprefix("learned "),
+            acquisition=acquisition,
             beta=arguments.beta,
         )
         result = run(policy, patients)

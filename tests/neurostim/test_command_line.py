@@ -6,12 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-
-from neurostim.command_line import main
+from running import Run
 
 DEMO = Path(__file__).parents[2] / "protocols" / "designs" / "demo.toml"
 TINY = [
@@ -20,23 +19,6 @@ TINY = [
     "--set", "schedule.evaluation_days=28",
     "--set", "settings.frequency_hz=[5, 145]",
 ]  # fmt: skip
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["neurostim", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        printed = capsys.readouterr()
-        code = caught.value.code
-        return (code if isinstance(code, int) else 0), printed.out, printed.err
-
-    return run
 
 
 def refused(run: Run, arguments: Sequence[str], *words: str) -> None:

@@ -24,7 +24,7 @@ from neurostim.surrogate import LIKELIHOODS, Belief, ListModel, ListPrior, Obser
 from neurostim.surrogate.generic import device_prior, side_effect_prior
 from neurostim.surrogate.likelihood import site_of
 from neurostim.surrogate.model import MIN_VARIANCE
-from neurostim.surrogate.readout import is_supported, log_hazard, smoothed
+from neurostim.surrogate.readout import is_supported, level_and_effect, smoothed
 from neurostim.surrogate.refit import mixtures
 
 DEVICES = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
@@ -188,7 +188,7 @@ def test_gpytorch_agrees_and_always_chooses_the_same() -> None:
     n_patients = 1000
     prior, observed = prior_of(), story(n_patients, "gaussian", seed=2)
     observed = replace(observed, mask=torch.ones_like(observed.mask))
-    mean, sd = log_hazard(after(prior, "gaussian", observed))  # of level plus effect
+    mean, sd = level_and_effect(after(prior, "gaussian", observed))  # of level plus effect
     noise = prior.dispersion[0] ** 2 / observed.exposure
     model = TableGP(observed.index[..., None].double(), observed.value, noise, prior).eval()
     everything = torch.arange(N_SETTINGS).double()[:, None].expand(n_patients, -1, -1)

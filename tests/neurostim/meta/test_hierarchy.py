@@ -128,10 +128,10 @@ def test_side_effects_are_learned_from_whether_they_came() -> None:
     )
     start = shared(generic((1.0,)))
     prior = next(islice(learned(start, Occurrence(), told), 9, None))
-    log_hazard = (prior.mean[0] + prior.level_mean[0]).numpy()
+    level_and_effect = (prior.mean[0] + prior.level_mean[0]).numpy()
     # Some 150 epochs at the last setting, a third of them with: a standard error of about 0.15.
-    assert abs(log_hazard[-1] - -1.0) < 0.6
-    assert log_hazard[-1] - log_hazard[0] > 1.0
+    assert abs(level_and_effect[-1] - -1.0) < 0.6
+    assert level_and_effect[-1] - level_and_effect[0] > 1.0
 
 
 def test_a_learned_prior_stays_a_prior_when_contributions_are_clipped() -> None:

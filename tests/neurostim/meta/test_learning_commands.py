@@ -2,14 +2,12 @@
 
 import json
 import math
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from running import Run
 
-from neurostim.command_line import main
 from neurostim.history import PHASES
 from neurostim.learning.cohort import DELIVERED, cohort_of_rows
 from neurostim.learning.fit import RECIPES, Recipe
@@ -32,23 +30,6 @@ RANDOM_ARM = SMALL | {
     "schedule.evaluation_days": 28,
     "arms": [{"name": "sham", "controller": "sham"}, {"name": "random", "controller": "random"}],
 }
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["neurostim", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        printed = capsys.readouterr()
-        code = caught.value.code
-        return (code if isinstance(code, int) else 0), printed.out, printed.err
-
-    return run
 
 
 def candidates() -> tuple[object, ...]:
