@@ -5,24 +5,28 @@
 On the frozen reference population. The first arm draws settings at random and recommends by the
 posterior, as all others do: the paired column says what choosing settings is worth. Claims are
 about the setting recommended at the last epoch: the claimed log rate less the true one, how often
-the 90 % interval holds the true one, and how many times the true rate the claimed one is. On the
-null population (no setting does anything), how often the interval of the claimed improvement over
-off holds zero.
+the 90 % interval holds the true one, in how many patients the true one is above it (a ghost peak: 5
+% were to be expected), and how many times the true rate the claimed one is. On the null population
+(no setting does anything), how often the interval of the claimed improvement over off holds zero.
+`--figure FILE.svg` draws how often intervals of every level hold the true rate.
 """
 
 import argparse
 import os
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import cycle, product
+from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from learned_prior import GENERIC_DISPERSIONS, Bound, encoded, learned_prior
 from reference_population import (
     HORIZONS,
     N_SETTINGS,
+    Floats,
     Ints,
     Patients,
     Run,
@@ -34,7 +38,7 @@ from reference_population import (
 )
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from neurostim.controllers.acquisition import draws, scores
 from neurostim.meta.mixing import mixed, pruned
@@ -81,8 +85,35 @@ def recommended(belief: Belief, knows_level: bool) -> Ints:
     return np.asarray(torch.where(supported, model.list_mean, -torch.inf).argmax(1))
 
 
-def claims(policy: Filter, result: Run) -> tuple[float, float, float, float]:
-    """Claimed less true log rate, coverage in %, true over claimed rate, and null coverage."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What is claimed of the setting recommended at the last epoch, beside the truth, per patient.
+
+    `error` is the claimed log rate less the true one and `error_sd` its posterior standard
+    deviation; `gain` is the claimed improvement over off in its own standard deviations.
+    """
+
+    error: Floats  # B
+    error_sd: Floats  # B
+    gain: Floats  # B
+
+    def covered(self, level: float) -> float:
+        """Share of patients whose central interval of this level holds the true rate."""
+        return float((np.abs(self.error / self.error_sd) <= norm.ppf(0.5 + level / 2)).mean())
+
+    @property
+    def ghosts(self) -> float:
+        """Share of patients whose true rate is above the claimed 90 % interval."""
+        return float((-self.error / self.error_sd > norm.ppf(0.95)).mean())
+
+    @property
+    def holds_zero(self) -> float:
+        """Share of patients whose 90 % interval of the improvement over off holds zero."""
+        return float((np.abs(self.gain) <= norm.ppf(0.95)).mean())
+
+
+def claims(policy: Filter, result: Run) -> Claims:
+    """What the policy claims of the settings that it recommends in the end."""
     patients = result.patients
     with torch.no_grad():
         belief = refit(policy._absorbed(result.counts, result.indices))
@@ -90,18 +121,27 @@ def claims(policy: Filter, result: Run) -> tuple[float, float, float, float]:
         model = ListModel(belief, encoded())
         chosen = recommended(belief, policy.knows_level)
     rows = np.arange(len(patients))
-    claimed, error = mean[rows, chosen], sd[rows, chosen]
-    true = np.log(patients.rate(chosen))
-    z = norm.ppf(0.95)
-    covers = np.abs(claimed - true) <= z * error
-    gain = model.list_mean.numpy()[rows, chosen]
-    gain_sd = model.list_variance.sqrt().numpy()[rows, chosen]
-    return (
-        float((claimed - true).mean()),
-        100 * float(covers.mean()),
-        float(np.exp(true - claimed).mean()),
-        100 * float((np.abs(gain) <= z * gain_sd).mean()),
+    gain, gain_sd = model.list_mean.numpy(), model.list_variance.sqrt().numpy()
+    return Claims(
+        error=mean[rows, chosen] - np.log(patients.rate(chosen)),
+        error_sd=sd[rows, chosen],
+        gain=gain[rows, chosen] / gain_sd[rows, chosen],
     )
+
+
+def draw_calibration(path: Path, arms: dict[str, Claims]) -> None:
+    """Draw the share of intervals that hold the truth against their level, and 95 % of chance."""
+    levels = np.linspace(0.02, 0.98, 49)
+    figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
+    n = len(next(iter(arms.values())).error)
+    band = binom.ppf([[0.025], [0.975]], n, levels) / n
+    axes.fill_between(levels, *band, color="0.9", label=f"95 % of chance, {n} patients")
+    for (name, each), style in zip(arms.items(), cycle(("-", "--", ":", "-.")), strict=False):
+        axes.plot(levels, [each.covered(level) for level in levels], style, label=name)
+    axes.set(xlabel="level of the interval", ylabel="share that holds the true rate",
+             xlim=(0, 1), ylim=(0, 1), aspect="equal")  # fmt: skip
+    axes.legend()
+    figure.savefig(path)
 
 
 def stationary(generic: ListPrior) -> ListPrior:
@@ -132,6 +172,7 @@ def main() -> None:
         "learned upper_confidence_bound,learned log_expected_improvement",
     )
     parser.add_argument("--beta", type=float, default=2.5)
+    parser.add_argument("--figure", type=Path, help="an SVG of the intervals' calibration")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     generic = device_prior(encoded(), concentrations=GENERIC_DISPERSIONS)
@@ -139,10 +180,12 @@ def main() -> None:
     among = device_prior(encoded(), concentrations=prior.dispersion.tolist())
     table = Table(title=f"{arguments.patients} patients, beta {arguments.beta:g}")
     for head in ("arm", *[f"rec {h}" for h in HORIZONS], "in trial", "rec 40 - random",
-                 "claimed - true", "in 90 %", "true / claimed", "null in 90 %"):  # fmt: skip
+                 "claimed - true", "in 90 %", "ghosts", "true / claimed",
+                 "null in 90 %"):  # fmt: skip
         table.add_column(head, no_wrap=True)
     patients = draw(arguments.seed, arguments.patients)
     first: dict[bool, Run] = {}
+    claimed: dict[str, Claims] = {}
     for arm in arguments.arms.split(","):
         kind, _, acquisition = arm.rpartition(" ")
         is_learned = kind == "learned"
@@ -163,17 +206,20 @@ def main() -> None:
         other = Filter(prior=policy.prior, knows_level=is_learned,
                        acquisition=policy.acquisition, beta=arguments.beta)  # fmt: skip
         nobody = run(other, null(draw(arguments.seed, arguments.null_patients)))
-        off, covered, ghosts, _ = claims(policy, result)
+        said = claimed[arm] = claims(policy, result)
         table.add_row(
             arm,
             *["{:.3f}±{:.3f}".format(*share_of_gap(patients, result.recommended[h]))
               for h in HORIZONS],
             "{:.3f}±{:.3f}".format(*in_trial(patients, result.indices)),
             "{:+.3f}±{:.3f}".format(*apart),
-            f"{off:+.3f}", f"{covered:.0f} %", f"{ghosts:.2f}", f"{claims(other, nobody)[3]:.0f} %",
+            f"{said.error.mean():+.3f}", f"{said.covered(0.9):.0%}", f"{said.ghosts:.1%}",
+            f"{np.exp(-said.error).mean():.2f}", f"{claims(other, nobody).holds_zero:.0%}",
         )  # fmt: skip
         print(arm, flush=True)
     Console(width=200).print(table)
+    if arguments.figure:
+        draw_calibration(arguments.figure, claimed)
 
 
 if __name__ == "__main__":
