@@ -3,6 +3,7 @@
 
 python3 dev.py demo     install into .venv, run the demonstration trial, write its report
 python3 dev.py test     install into .venv, run every check
+python3 dev.py test --slow --budget MINUTES   the long runs instead, and the sizes they reached
 python3 dev.py install  install into .venv
 """
 
@@ -39,14 +40,24 @@ def main() -> int:
     parser.add_argument("command", choices=["demo", "test", "install"])
     parser.add_argument("--gpu", action="store_true", help="install torch with CUDA")
     parser.add_argument("--slow", action="store_true", help="test: the long runs instead")
+    parser.add_argument(
+        "--budget", type=float, metavar="MINUTES", help="about how long --slow may take"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="keep the sizes that --slow reached, and their page"
+    )
     arguments = parser.parse_args()
+    if arguments.budget is not None and not arguments.budget > 0:
+        parser.error(f"--budget {arguments.budget:g}: minutes above 0 were expected")
     has_gpu = arguments.gpu or shutil.which("nvidia-smi") is not None
     if not install(has_gpu=has_gpu, with_tools=arguments.command == "test"):
         return 1
     if arguments.command == "demo":
         return demo()
     if arguments.command == "test":
-        return slow_tests() if arguments.slow else test(has_gpu=has_gpu)
+        if arguments.slow:
+            return slow_tests(arguments.budget, is_recorded=arguments.record)
+        return test(has_gpu=has_gpu)
     return 0
 
 
@@ -151,9 +162,21 @@ def test(*, has_gpu: bool) -> int:
     return 1 if failed else 0
 
 
-def slow_tests() -> int:
-    """Run the long statistical, fuzzing and enumeration tests."""
-    return 0 if run(str(PYTHON), "-m", "pytest", "-q", "-m", "slow", "--durations=10") else 1
+def slow_tests(budget_minutes: float | None, *, is_recorded: bool) -> int:
+    """Run the long statistical, fuzzing, mutation and enumeration tests; print their sizes.
+
+    Without a budget each of them runs to the size it is meant to have.
+    """
+    verification = [str(PYTHON), "-m", "tests.safety.verification.sizes"]
+    if budget_minutes is not None:
+        os.environ["NEUROSTIM_SLOW_MINUTES"] = str(budget_minutes)
+    run(*verification, "clear")
+    pytest = [str(PYTHON), "-m", "pytest", "-q", "-n", "auto", "-m", "slow", "--durations=10"]
+    has_passed = run(*pytest)
+    run(*verification, "record" if is_recorded and has_passed else "print")
+    if is_recorded and has_passed:
+        run(str(PYTHON), "-m", "tests.safety.verification.traceability")
+    return 0 if has_passed else 1
 
 
 def pip(*arguments: str) -> bool:

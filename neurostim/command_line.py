@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from neurostim.audit_command import audit
 from protocols import InputError
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ def run(
         Path | None, typer.Option(help="Results folder.  [default: runs/DESIGN-seed-SEED]")
     ] = None,
     compute: Annotated[Compute, typer.Option(help="Where the controllers compute.")] = Compute.AUTO,
+    is_isolated: Annotated[
+        bool | None,
+        typer.Option(
+            "--isolated/--in-process",
+            help="Run controllers in processes of their own, within deadlines.  "
+            "[default: for a single patient]",
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change one key of the design: schedule.epoch_days=7."),
@@ -86,6 +95,7 @@ def run(
             out=folder,
             compute=compute.value,
             overrides=parse_overrides(changes or []),
+            is_isolated=is_isolated,
             progress=show,
         )
     except KeyboardInterrupt:
@@ -209,6 +219,7 @@ federate = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(federate, name="federate")
+app.add_typer(audit, name="audit")
 
 
 @app.command()

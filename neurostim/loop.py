@@ -5,18 +5,17 @@ patient: what `live` hands to the patient model is what the verdict says, never 
 said.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from neurostim.controllers import Context, Controller
+from neurostim.asking import Wish as Wish
+from neurostim.asking import ask as ask
+from neurostim.asking import prepare as prepare
+from neurostim.clinic import after_epoch
 from neurostim.history import History, Integers
 from patient_models import Model, Outcome, State
-from protocols import OFF, SECONDS_PER_DAY, Observation, Proposal, Setting
+from protocols import OFF, SECONDS_PER_DAY, Observation, Proposal
 from safety import AuditLog, Envelope, Past, Verdict, review
 
 
@@ -39,19 +38,6 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a controller came up with for one patient; a fault is why it came up with nothing."""
-
-    setting: object = None
-    fault: str = ""
-
-    @property
-    def requested(self) -> Setting | None:
-        """The wish as a setting, or None when it is none."""
-        return self.setting if type(self.setting) is Setting else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Lived:
     """One epoch of one patient with everything that led to it."""
 
@@ -66,70 +52,6 @@ class Gate:
 
     envelope: Envelope
     log: AuditLog
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unprepared:
-    """Stands in for a controller whose `init` failed: every question fails with the same reason."""
-
-    summary: ClassVar[str] = "A controller that could not be prepared."
-
-    reason: str
-
-    def init(self, context: Context) -> None:
-        """Nothing to prepare."""
-
-    def propose(
-        self, state: None, history: History, allowed: NDArray[np.bool_]
-    ) -> tuple[None, Sequence[Setting | None]]:
-        """Raise, so that the failure takes the one way that failures take."""
-        raise RuntimeError(self.reason)
-
-    def recommend(
-        self, state: None, history: History, allowed: NDArray[np.bool_]
-    ) -> tuple[None, Sequence[Setting | None]]:
-        """Raise, as `propose` does."""
-        raise RuntimeError(self.reason)
-
-
-def prepare(controller: Controller, context: Context) -> tuple[Controller, Any]:
-    """A controller with its first state."""
-    try:
-        return controller, controller.init(context)
-    except Exception as error:
-        return Unprepared(reason=f"init failed with {type(error).__name__}: {error}"), None
-
-
-def ask(
-    controller: Controller, state: Any, history: History, allowed: NDArray[np.bool_]
-) -> tuple[Any, list[Wish]]:
-    """What the controller wants for each patient; a failure of any kind is a wish for nothing.
-
-    When the batch raises, its patients are asked for one by one, so that one patient's data cannot
-    take the others' settings away.
-    """
-    try:
-        after, proposals = controller.propose(state, history, allowed)
-        return after, _wishes(proposals, history.n_patients)
-    except Exception as error:
-        if history.n_patients == 1:
-            return state, [Wish(fault=f"{type(error).__name__}: {error}"[:200])]
-    alone = (np.array([b]) for b in range(history.n_patients))
-    return state, [ask(controller, state, history.rows(b), allowed[b])[1][0] for b in alone]
-
-
-def _wishes(proposals: Sequence[object], n_patients: int) -> list[Wish]:
-    if len(proposals) != n_patients:
-        raise ValueError(f"{len(proposals)} proposals for {n_patients} patients")
-    return [_wish(proposal) for proposal in proposals]
-
-
-def _wish(proposal: object) -> Wish:
-    if proposal is None:
-        return Wish(fault="nothing was proposed")
-    if isinstance(proposal, float) and math.isnan(proposal):
-        return Wish(fault="NaN was proposed")
-    return Wish(setting=proposal)
 
 
 def live(
@@ -164,7 +86,10 @@ def live(
             charge_uc=telemetry.charge_uc,
             n_incidents=telemetry.n_incidents,
         )
-        states[b], pasts[b] = outcome.state, verdict.past
+        # An event, a restart or a release between two reviews happens here, and nowhere else.
+        end_s = outcome.state.day * SECONDS_PER_DAY
+        states[b] = outcome.state
+        pasts[b] = after_epoch(verdict.past, gate.envelope, outcome.observation, end_s)
     history = batch.history.append(
         index, phase, [wish.requested for wish in wishes], [o.observation for o in outcomes]
     )

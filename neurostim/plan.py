@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neurostim.controllers import Context, Controller, build_controller
+from neurostim.isolation import isolate
 from neurostim.loop import observe_off
 from neurostim.meta.prior_path import prior_path
 from neurostim.storage import digest
@@ -55,7 +56,15 @@ class Plan:
     seed: int
     compute: str
     block_size: int
+    is_isolated: bool
     folder: Path = Path()
+
+    @property
+    def asked(self) -> tuple[Controller, ...]:
+        """What each arm is to ask: its controller, here or in a process of its own."""
+        if not self.is_isolated:
+            return self.controllers
+        return tuple(isolate(arm) for arm in self.design.arms)
 
     @property
     def context(self) -> Context:
@@ -82,6 +91,7 @@ class Plan:
             "n_patients": self.design.population.n_patients,
             "compute": self.compute,
             "block_size": self.block_size,
+            "is_isolated": self.is_isolated,
             "versions": versions(),
         }
 
@@ -103,6 +113,7 @@ def make_plan(
     seed: int,
     compute: str = "auto",
     block_size: int = BLOCK_SIZE,
+    is_isolated: bool | None = None,
     folder: Path = Path(),
 ) -> Plan:
     """Find, build and check everything that a design names.
@@ -112,6 +123,8 @@ def make_plan(
         seed: 0 to 2**64 - 1.
         compute: auto, cpu or cuda.
         block_size: patients per shard.
+        is_isolated: whether controllers run in processes of their own, within deadlines; when left
+            out, they do for a single patient, and run in this process for more.
         folder: where the relative paths of the design start.
 
     Raises `InputError` with a sentence for whatever is unknown or does not fit together.
@@ -151,6 +164,7 @@ def make_plan(
         seed=seed,
         compute=_resolved(compute),
         block_size=block_size,
+        is_isolated=design.population.n_patients == 1 if is_isolated is None else is_isolated,
         folder=folder,
     )
     for arm, controller in zip(design.arms, plan.controllers, strict=True):

@@ -64,6 +64,7 @@ def run_trial(
     compute: str = "auto",
     overrides: Mapping[str, Any] | None = None,
     block_size: int = BLOCK_SIZE,
+    is_isolated: bool | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Run a design and return its results.
@@ -77,6 +78,8 @@ def run_trial(
         compute: auto, cpu or cuda.
         overrides: values for dotted keys of the design, such as {"schedule.epoch_days": 7}.
         block_size: patients of one shard.
+        is_isolated: whether controllers run in processes of their own, where one that hangs or dies
+            holds its patients; when left out, they do for a single patient only.
         progress: called with the patient-days that are done, and all of them.
 
     Raises:
@@ -88,8 +91,15 @@ def run_trial(
         changes["population.n_patients"] = n_patients
     fixed = load_design(design, changes)
     folder = Path(design).parent if str(design).endswith(".toml") else Path()
-    plan = make_plan(fixed, seed=seed, compute=compute, block_size=block_size, folder=folder)
-    command = rerun_command(str(design), changes, seed)
+    plan = make_plan(
+        fixed,
+        seed=seed,
+        compute=compute,
+        block_size=block_size,
+        is_isolated=is_isolated,
+        folder=folder,
+    )
+    command = rerun_command(str(design), changes, seed, is_isolated)
     if out is not None:
         run(plan, Path(out), command, progress)
         return load(out)
@@ -120,8 +130,12 @@ def load(folder: str | Path) -> Result:
     return Result(manifest, epochs, patients)
 
 
-def rerun_command(design: str, overrides: Mapping[str, Any], seed: int) -> str:
+def rerun_command(
+    design: str, overrides: Mapping[str, Any], seed: int, is_isolated: bool | None = None
+) -> str:
     """The command line that runs this trial again."""
     name = Path(design).name if design.endswith(".toml") else design
     changes = [f"--set {shlex.quote(f'{key}={value}')}" for key, value in overrides.items()]
-    return " ".join(["neurostim run", shlex.quote(name), *changes, f"--seed {seed}"])
+    isolation = {True: ["--isolated"], False: ["--in-process"], None: []}[is_isolated]
+    words = ["neurostim run", shlex.quote(name), *changes, f"--seed {seed}", *isolation]
+    return " ".join(words)

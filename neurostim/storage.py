@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 
 from neurostim.history import SETTING_COLUMNS
 from protocols import InputError
+from protocols.documents import read_text
 
 SCHEMA_VERSION = 1
+LARGEST_MANIFEST_BYTES = 10_000_000
 MANIFEST = "manifest.json"
 MANIFEST_KEYS = ("design", "fingerprint", "is_finished", "seed", "versions", "wall_time_s")
 PARTIAL_SUFFIX = ".part"
@@ -111,11 +113,11 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a results folder, or None where there is none."""
     path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    if not os.path.exists(path):
         return None
-    except (OSError, ValueError) as error:
+    try:
+        manifest = json.loads(read_text(path, LARGEST_MANIFEST_BYTES))
+    except (RecursionError, ValueError) as error:
         raise InputError(f"{path}: not a manifest of neurostim ({error})") from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA_VERSION:
         raise InputError(f"{path}: not a manifest of schema {SCHEMA_VERSION}")

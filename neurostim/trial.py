@@ -28,7 +28,7 @@ from neurostim.storage import (
 )
 from patient_models import State
 from protocols import InputError
-from safety import AuditLog
+from safety import AuditLog, anchor_path
 
 Progress = Callable[[int, int], None]
 """Told how many patient-days are done, and of how many."""
@@ -164,7 +164,8 @@ def run_shard(plan: Plan, shard: Shard, folder: Path, key: str) -> Iterator[int]
         write_table(patients_path(folder, shard.block), table, PATIENTS, key)
     log_path = audit_path(folder, shard)
     log_path.parent.mkdir(exist_ok=True)
-    log_path.unlink(missing_ok=True)  # of a shard that was cut off: its rows were never written
+    for path in (log_path, anchor_path(log_path)):  # of a shard that was cut off, without rows
+        path.unlink(missing_ok=True)
     rows: list[Row] = []
     days = 0
     with AuditLog(log_path, envelope_hash=plan.envelope.hash, durable=False) as log:
@@ -193,8 +194,8 @@ def run_arm(
     phases = (
         (BASELINE, Sham(), schedule.baseline_days),
         (RECOVERY, Sham(), schedule.treatment_start_day),
-        (TREATMENT, plan.controllers[arm], schedule.treatment_end_day),
-        (OPEN_LABEL, plan.controllers[late], schedule.end_day),
+        (TREATMENT, plan.asked[arm], schedule.treatment_end_day),
+        (OPEN_LABEL, plan.asked[late], schedule.end_day),
     )
     for phase, chosen, end_day in phases:
         controller, memory = prepare(chosen, plan.context)

@@ -22,6 +22,7 @@ TICKS = ("amplitude_ua", "frequency_hz", "pulse_width_us")
 RAMPS = ("ramp_up_ua_per_s", "ramp_down_ua_per_s")
 WHOLE_PERMILLE = 1000
 US_PER_S = 1_000_000
+MS_PER_DAY = 86_400_000
 PC_PER_UC = 1_000_000
 UM2_PER_CM2 = 100_000_000
 
@@ -47,6 +48,8 @@ class Limits:
     shannon_k: Fraction
     density_uc_per_cm2: Fraction
     duty_permille: int
+    therapies_per_day: int
+    charge_uc_per_day: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,7 @@ def fields_of(envelope: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a device from the parsed text of an envelope."""
     if envelope["schema"] != SCHEMA:
         raise ValueError(f"schema = {envelope['schema']!r}: {SCHEMA} was expected")
-    ticks, limits = envelope["ticks"], envelope["limits"]
+    ticks, limits, day = envelope["ticks"], envelope["limits"], envelope["day"]
     return {
         **{name: whole_numbers(ticks, name) for name in (*TICKS, "on_ms", "off_ms")},
         "modes": frozenset(Mode(mode) for mode in ticks["modes"]),
@@ -148,6 +151,8 @@ def fields_of(envelope: Mapping[str, Any]) -> dict[str, Any]:
             shannon_k=decimal(limits, "shannon_k"),
             density_uc_per_cm2=decimal(limits, "max_density_uc_per_cm2"),
             duty_permille=whole_number(limits, "max_duty_permille", lowest=0),
+            therapies_per_day=whole_number(day, "max_therapies", lowest=0),
+            charge_uc_per_day=whole_number(day, "max_charge_uc", lowest=0),
         ),
     }
 
@@ -269,6 +274,26 @@ def check_charge(device: Device, setting: Setting) -> str | None:
     return None
 
 
+def check_day(device: Device, setting: Setting) -> str | None:
+    """No 24 h of this setting hold more therapies or charge than a day may.
+
+    The 24 h that hold most begin with an on-phase; they end within an on-phase or a pause.
+    """
+    day_ms, n_therapies = Fraction(MS_PER_DAY), 0
+    if setting.mode is not Mode.CONTINUOUS:
+        period_ms = setting.on_ms + setting.off_ms
+        whole, rest_ms = divmod(MS_PER_DAY, period_ms)
+        n_therapies = whole + 1 if rest_ms else whole
+        day_ms = Fraction(whole * setting.on_ms + min(rest_ms, setting.on_ms))
+    if n_therapies > device.limits.therapies_per_day:
+        return f"{n_therapies} therapies in a day are above the limit"
+    n_pulses = day_ms / 1000 * setting.frequency_hz
+    pulse_pc = setting.amplitude_ua * setting.pulse_width_us * device.total_permille(setting.site)
+    if n_pulses * pulse_pc > device.limits.charge_uc_per_day * PC_PER_UC * WHOLE_PERMILLE:
+        return "the charge in a day is above the limit"
+    return None
+
+
 Check = Callable[[Device, Setting], str | None]
 CHECKS: tuple[Check, ...] = (
     check_ticks,
@@ -277,4 +302,5 @@ CHECKS: tuple[Check, ...] = (
     check_site,
     check_currents,
     check_charge,
+    check_day,
 )

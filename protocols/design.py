@@ -15,8 +15,8 @@ from protocols.setting import Mode
 from protocols.space import LOWEST_TICKS, Cycle, ParameterSpace, check_ticks
 
 MAX_DESIGN_BYTES = 1_000_000
-MAX_LIST_SETTINGS = 2_048
-"""A design's list is scored densely; longer ones need another structure than a list."""
+MAX_LIST_SETTINGS = 16_384
+"""The whole list is scored at every decision; a prior is learned over at most 2,048 of them."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Text = Annotated[str, Field(min_length=1, max_length=2_000)]

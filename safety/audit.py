@@ -1,66 +1,101 @@
 """The audit log: intent before delivery, outcome after, each line chained to the one before."""
 
-import json
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from protocols import InputError, Setting
-from safety.verdict import Verdict
+from safety.audit_file import LONGEST_LINE, LogFile, anchor_path
+from safety.audit_plain import plain
+from safety.audit_records import (
+    MOST_IN_A_GROUP,
+    OUTCOME_COLUMNS,
+    SCHEMA,
+    Group,
+    Record,
+    intent_of,
+    intents_of,
+    line_of,
+    outcomes_of,
+)
+from safety.audit_recovery import Recovered
+from safety.verdict import Past, Verdict
 
-SCHEMA = 1
-BEGINNING = "0" * 64
-"""What the first record gives as the hash of the one before it."""
-
-LONGEST_LINE = 1_000_000
-Record = dict[str, object]
-
-encode: Callable[[object], str] = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), allow_nan=False
-).encode
+LONGEST_SENTENCE = 500
 
 
 class AuditLog:
-    """An append-only log, written line by line; a `with` block that ends writes its closing record.
+    """An append-only log, written record by record; a `with` block that ends closes it.
 
-    The file must not exist yet. Each record has left this process when the call that wrote it
-    returns; with `durable` it is also on the disk. The same calls give the same bytes: nothing of
-    the clock, the path or the machine goes in. A block that ends with an exception leaves the log
-    without a closing record, which `verify` reports. Whoever keeps `head` can notice even a log
-    rewritten as a whole.
+    The file and its anchor (beside it unless `anchor` names another place) must not exist yet.
+    Each record has left this process when the call that wrote it returns; with `durable` it is on
+    the disk and the anchor vouches for it. The same calls give the same bytes: nothing of the
+    clock, the path or the machine goes in. Every record names the active envelope and the
+    manufacturer's, which is the same one unless `manufacturer_hash` says otherwise. A block that
+    ends with an exception leaves the log without a closing record, which `verify` reports.
+
+    A record that cannot be written seals the log: the call raises `LogSealedError`, and so does
+    every later one. Then nothing may rise; `review_unlogged` says what may be delivered.
     """
 
-    def __init__(self, path: str | Path, *, envelope_hash: str, durable: bool) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        self._file = os.open(path, flags, 0o644)
-        self._durable = durable
-        self._envelope_hash = envelope_hash
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        envelope_hash: str,
+        durable: bool,
+        manufacturer_hash: str | None = None,
+        anchor: str | Path | None = None,
+    ) -> None:
+        anchor = anchor_path(path) if anchor is None else Path(anchor)
+        if anchor.exists():
+            raise FileExistsError(17, "the anchor of an audit log is here already", str(anchor))
+        self._file = LogFile(Path(path), anchor, durable=durable, start=None)
+        self._envelope = envelope_hash
+        self._manufacturer = envelope_hash if manufacturer_hash is None else manufacturer_hash
         self._pending: dict[int, int] = {}
-        self.n_records = 0
-        self.head = BEGINNING
-        self._append({"kind": "open", "schema": SCHEMA})
+        self._pending_groups: dict[int, int] = {}
+        self._open({"kind": "open", "schema": SCHEMA})
+
+    @classmethod
+    def resume(cls, recovered: Recovered, *, at_s: int, durable: bool) -> Self:
+        """Go on with a log where it is sound, by a record of the restart.
+
+        A half-written last line is cut off, and the record says how long it was. Intents that
+        nothing came of stay pending. Raises `InputError` if going on would hide that records are
+        missing or were changed, or if the log was closed.
+        """
+        if recovered.problem:
+            raise InputError(f"{recovered.path} cannot be gone on with: {recovered.problem}")
+        self = cls.__new__(cls)
+        self._file = LogFile(recovered.path, recovered.anchor, durable=durable, start=recovered.end)
+        self._envelope = recovered.envelope
+        self._manufacturer = recovered.manufacturer
+        self._pending = dict(recovered.pending)
+        self._pending_groups = dict(recovered.pending_groups)
+        n_lost_bytes = recovered.n_lost_bytes
+        self._open({"kind": "restart", "at_s": at_s, "n_lost_bytes": n_lost_bytes})
+        return self
+
+    @property
+    def n_records(self) -> int:
+        """How many records were written."""
+        return self._file.n_records
+
+    @property
+    def head(self) -> str:
+        """The hash of the last record: whoever keeps it can notice a log rewritten as a whole."""
+        return self._file.head
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether a record could not be written, so that nothing may rise."""
+        return self._file.is_sealed
 
     def intend(self, verdict: Verdict, *, at_s: int) -> int:
         """Write what is about to be delivered and why; return the number to conclude it with."""
-        number = self.n_records
-        self._append(
-            {
-                "kind": "intent",
-                "patient": verdict.past.patient,
-                "sequence": verdict.past.sequence,
-                "at_s": at_s,
-                "wanted": verdict.wanted and setting_row(verdict.wanted),
-                "delivered": setting_row(verdict.delivered),
-                "ruling": verdict.ruling,
-                "findings": [[f.rule, f.requirement, f.sentence] for f in verdict.findings],
-                "latched": verdict.past.latched,
-                "ramp_s": verdict.ramp_s,
-            }
-        )
+        number = self._append(intent_of(verdict, at_s))
         self._pending[number] = verdict.past.patient
         return number
 
@@ -83,13 +118,82 @@ class AuditLog:
         )
         del self._pending[intent]
 
-    def _append(self, record: Record) -> None:
-        line = line_of(record, self.n_records, self.head, self._envelope_hash)
-        write_all(self._file, line)
-        if self._durable:
-            os.fsync(self._file)
-        self.n_records += 1
-        self.head = sha256(line).hexdigest()
+    def intend_group(self, group: Group) -> int:
+        """Write what is about to be delivered to many patients as one record, by one write.
+
+        Returns the number to conclude it with. Raises `ValueError`, before anything is written,
+        for no patients or more than `MOST_IN_A_GROUP`.
+        """
+        if not 1 <= group.n_patients <= MOST_IN_A_GROUP:
+            raise ValueError(
+                f"n_patients = {group.n_patients}: 1 to {MOST_IN_A_GROUP} were expected"
+            )
+        number = self._append(intents_of(group))
+        self._pending_groups[number] = group.n_patients
+        return number
+
+    def conclude_group(
+        self,
+        intent: int,
+        *,
+        at_s: list[int],
+        stimulation_s: list[int],
+        charge_uc: list[int],
+        n_incidents: list[int],
+    ) -> None:
+        """Write what the devices of a group report, as columns in the order of its patients.
+
+        Raises `ValueError` unless the group is pending and the columns are as long as it.
+        """
+        if intent not in self._pending_groups:
+            raise ValueError(f"intent = {intent}: one of {list(self._pending_groups)} was expected")
+        given = (at_s, stimulation_s, charge_uc, n_incidents)
+        columns = dict(zip(OUTCOME_COLUMNS, given, strict=True))
+        n_patients = self._pending_groups[intent]
+        for name, column in columns.items():
+            if len(column) != n_patients:
+                raise ValueError(f"{name} has {len(column)} values: {n_patients} were expected")
+        self._append(outcomes_of(intent, columns))
+        del self._pending_groups[intent]
+
+    def adverse_event(self, past: Past, *, at_s: int, grade: int, setting: Setting) -> None:
+        """Write that an adverse event came under `setting`, and the past that it leaves."""
+        event = {"kind": "adverse-event", "at_s": at_s, "grade": grade, "setting": plain(setting)}
+        self._append(event | {"patient": past.patient, "past": plain(past)})
+
+    def acknowledged(self, past: Past, *, at_s: int, latch: object, by: Sequence[object]) -> None:
+        """Write that people, each with a role, released a latch, and the past that it leaves."""
+        event = {"kind": "acknowledgement", "at_s": at_s, "latch": plain(latch)}
+        people = [plain(person) for person in by]
+        self._append(event | {"by": people, "patient": past.patient, "past": plain(past)})
+
+    def controller_fault(self, patient: int, *, at_s: int, sentence: str) -> None:
+        """Write why a controller came up with nothing, in up to `LONGEST_SENTENCE` characters."""
+        cut = sentence[:LONGEST_SENTENCE]
+        self._append({"kind": "fault", "patient": patient, "at_s": at_s, "sentence": cut})
+
+    def envelope_changed(self, envelope_hash: str, *, at_s: int, by: Sequence[object]) -> None:
+        """Write that people put another envelope in force; this and later records name it."""
+        before, self._envelope = self._envelope, envelope_hash
+        people = [plain(person) for person in by]
+        self._append({"kind": "envelope-change", "at_s": at_s, "before": before, "by": people})
+
+    def _open(self, record: Record) -> None:
+        try:
+            if record["kind"] == "restart":
+                self._file.truncate()
+            self._append(record)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _append(self, record: dict[str, Any]) -> int:
+        number = self._file.n_records
+        line = line_of(record, number, self._file.head, self._envelope, self._manufacturer)
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"a record of {len(line)} bytes: up to {LONGEST_LINE} were expected")
+        self._file.append(line, is_last=record["kind"] == "close")
+        return number
 
     def __enter__(self) -> Self:
         return self
@@ -101,155 +205,7 @@ class AuditLog:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and not self.is_sealed:
                 self._append({"kind": "close"})
         finally:
-            os.close(self._file)
-
-
-def line_of(record: Record, number: int, previous: str, envelope_hash: str) -> bytes:
-    """Return a record as the bytes of its line, canonical and chained to the one before."""
-    chained = record | {"n": number, "previous": previous, "envelope": envelope_hash}
-    return encode(chained).encode() + b"\n"
-
-
-def write_all(file: int, line: bytes) -> None:
-    """Write the whole line, however few bytes a single write takes."""
-    while line:  # a write may be short
-        line = line[os.write(file, line) :]
-
-
-def setting_row(setting: Setting) -> list[object]:
-    """Return a setting as a row: site, µA, Hz, µs, ms on, ms off, mode."""
-    return [
-        setting.site,
-        setting.amplitude_ua,
-        setting.frequency_hz,
-        setting.pulse_width_us,
-        setting.on_ms,
-        setting.off_ms,
-        setting.mode,
-    ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogCheck:
-    """What is known of a log: how many records are sound, and one sentence.
-
-    `is_intact` is false where a record is damaged, moved, missing or foreign; `is_closed` is false
-    where the closing record is missing, and then an unknown number of last records may be missing
-    too. `n_pending` counts the intents that nothing came of.
-    """
-
-    n_records: int
-    n_pending: int
-    is_intact: bool
-    is_closed: bool
-    head: str
-    sentence: str
-
-
-def verify(path: str | Path) -> LogCheck:
-    """Read a log and say how far it is sound; raise `InputError` if it cannot be read."""
-    reader = Reader()
-    try:
-        with Path(path).open("rb") as file:
-            for line in iter(lambda: file.readline(LONGEST_LINE), b""):
-                if problem := reader.take(line):
-                    return reader.result(f"record {reader.n_records} {problem}", is_intact=False)
-    except OSError as error:
-        raise InputError(f"{path}: the audit log cannot be read: {error}") from error
-    if reader.kind == "close":
-        return reader.result("the log is whole", is_intact=True)
-    return reader.result("there is no closing record: the end may be missing", is_intact=True)
-
-
-@dataclass(slots=True)
-class Reader:
-    """How far a log has been read and found sound."""
-
-    n_records: int = 0
-    head: str = BEGINNING
-    envelope: object = None
-    kind: object = None
-    pending: set[int] = field(default_factory=set)
-
-    def take(self, line: bytes) -> str | None:
-        """Accept the next line, or say what is wrong with it."""
-        record = read_record(line)
-        if record is None:
-            return "is damaged"
-        if problem := self.unchained(record) or self.misplaced(record):
-            return problem
-        self.n_records += 1
-        self.head = sha256(line).hexdigest()
-        self.kind, self.envelope = record["kind"], record["envelope"]
-        return None
-
-    def unchained(self, record: Record) -> str | None:
-        """Say how the record fails to continue the one before it, if it does."""
-        if record["n"] != self.n_records:
-            return f"is numbered {record['n']}"
-        if record["previous"] != self.head:
-            return "does not continue the record before it"
-        if self.n_records and record["envelope"] != self.envelope:
-            return "names another envelope"
-        return None
-
-    def misplaced(self, record: Record) -> str | None:
-        """Say why such a record cannot stand here, if it cannot; keep count of the intents."""
-        kind = record["kind"]
-        if self.kind == "close" or (kind == "open") != (self.n_records == 0):
-            return f"of kind {kind} is out of place"
-        if kind == "intent":
-            self.pending.add(self.n_records)
-        elif kind == "outcome":
-            intent = record["intent"]
-            if type(intent) is not int or intent not in self.pending:
-                return "concludes what was not intended"
-            self.pending.remove(intent)
-        elif kind == "open" and record["schema"] != SCHEMA:
-            return f"is of schema {record['schema']}"
-        return None
-
-    def result(self, sentence: str, *, is_intact: bool) -> LogCheck:
-        """Return what was found."""
-        return LogCheck(
-            n_records=self.n_records,
-            n_pending=len(self.pending),
-            is_intact=is_intact,
-            is_closed=is_intact and self.kind == "close",
-            head=self.head,
-            sentence=sentence,
-        )
-
-
-def read_record(line: bytes) -> Record | None:
-    """Return the record of a line, or None unless it is, byte for byte, what this module writes."""
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if type(record) is not dict or record.keys() != KEYS.get(str(record.get("kind"))):
-        return None
-    return record if encode(record).encode() + b"\n" == line else None
-
-
-CHAINED = {"kind", "n", "previous", "envelope"}
-KEYS = {
-    "open": CHAINED | {"schema"},
-    "intent": CHAINED
-    | {
-        "patient",
-        "sequence",
-        "at_s",
-        "wanted",
-        "delivered",
-        "ruling",
-        "findings",
-        "latched",
-        "ramp_s",
-    },
-    "outcome": CHAINED | {"intent", "patient", "at_s", "stimulation_s", "charge_uc", "n_incidents"},
-    "close": CHAINED,
-}
+            self._file.close()

@@ -1,50 +1,86 @@
 """What may be delivered: every limit of one device or session, in integers, validated once."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from hashlib import sha256
 from itertools import product
 from math import gcd
+from typing import Any, NamedTuple, Self
 
-from protocols import Cycle, Mode, ParameterSpace
+from protocols import OFF, Cycle, Mode, ParameterSpace, Setting
+from protocols.setting import INTEGER_FIELDS
 from protocols.space import check_ticks
 
 MICROSECONDS_PER_SECOND = 1_000_000
 LARGEST_NUMBER = 10**12
 LARGEST_SHANNON_K_HUNDREDTHS = 200
+MOST_CHANGES_PER_DAY = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
-    """One electrode contact: the lead it sits on and its area."""
+class Sealed(type):
+    """The class of classes that nobody can change once they are made."""
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        raise AttributeError(f"{cls.__name__}.{name} cannot be changed")
+
+    def __delattr__(cls, name: str) -> None:
+        raise AttributeError(f"{cls.__name__}.{name} cannot be removed")
+
+
+class ContactFields(NamedTuple):
+    """The fields of a contact, before they are checked."""
 
     name: str
     lead: str
     area_um2: int
 
-    def __post_init__(self) -> None:
-        check_text("contact name", self.name)
-        check_text("contact lead", self.lead)
-        check_number("area_um2", self.area_um2, 1)
+
+class Contact(ContactFields, metaclass=Sealed):
+    """One electrode contact: the lead it sits on and its area."""
+
+    __slots__ = ()
+    name, lead, area_um2 = ContactFields.name, ContactFields.lead, ContactFields.area_um2
+
+    def __new__(cls, name: str, lead: str, area_um2: int) -> Self:
+        """Return a contact; raise `ValueError` naming the field and the value."""
+        check_text("contact name", name)
+        check_text("contact lead", lead)
+        check_number("area_um2", area_um2, 1)
+        return super().__new__(cls, name, lead, area_um2)
+
+    @classmethod
+    def _make(cls, values: Iterable[Any]) -> Self:  # type: ignore[override]  # it checks
+        return cls(*values)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Montage:
-    """One way of spreading the current: a share for each contact, 0 where unused."""
+class MontageFields(NamedTuple):
+    """The fields of a montage, before they are checked."""
 
     name: str
     shares_permille: tuple[int, ...]
 
-    def __post_init__(self) -> None:
-        check_text("montage name", self.name)
-        for share in self.shares_permille:
+
+class Montage(MontageFields, metaclass=Sealed):
+    """One way of spreading the current: a share for each contact, 0 where unused."""
+
+    __slots__ = ()
+    name, shares_permille = MontageFields.name, MontageFields.shares_permille
+
+    def __new__(cls, name: str, shares_permille: tuple[int, ...]) -> Self:
+        """Return a montage; raise `ValueError` naming the field and the value."""
+        check_text("montage name", name)
+        check_tuple("shares_permille", shares_permille)
+        for share in shares_permille:
             check_number("shares_permille", share, 0, 1000)
+        return super().__new__(cls, name, shares_permille)
+
+    @classmethod
+    def _make(cls, values: Iterable[Any]) -> Self:  # type: ignore[override]  # it checks
+        return cls(*values)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """What one used contact of a montage carries, and the most charge it may carry in one phase."""
 
     contact: str
@@ -52,18 +88,8 @@ class Load:
     max_charge_pc: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
-    """Every limit on what may be delivered; one that permits nothing does not exist.
-
-    `sites` are the montages in use, as positions in `montages`; a narrower envelope drops a site
-    without renumbering the others. Computed: `max_charge_pc`, the largest whole charge per phase of
-    each contact; for each montage the contact whose charge binds first, the contact with the
-    largest share, and the number of leads used; and `hash`, of everything that limits (`name`,
-    `title` and `source` do not).
-
-    Raises `ValueError`, naming the field and the value.
-    """
+class Limits(NamedTuple):
+    """The fields of an envelope, before they are checked; the last five are worked out."""
 
     name: str
     title: str
@@ -87,30 +113,68 @@ class Envelope:
     rise_amplitude_ua: int
     rise_charge_nc_per_s: int
     rise_duty_permille: int
+    step_amplitude_ua: int
     ramp_up_ua_per_s: int
     ramp_down_ua_per_s: int
-    max_charge_pc: tuple[int, ...] = field(init=False, repr=False, compare=False)
-    binding_charge: tuple[Load, ...] = field(init=False, repr=False, compare=False)
-    largest_share: tuple[Load, ...] = field(init=False, repr=False, compare=False)
-    n_leads: tuple[int, ...] = field(init=False, repr=False, compare=False)
-    hash: str = field(init=False, repr=False, compare=False)
+    day_max_changes: int
+    day_max_therapies: int
+    day_max_charge_uc: int
+    adverse_site_grade: int
+    adverse_patient_grade: int
+    lockout_s: int
+    fallback_refusals: int
+    fallback_baseline: Setting
+    max_charge_pc: tuple[int, ...] = ()
+    binding_charge: tuple[Load, ...] = ()
+    largest_share: tuple[Load, ...] = ()
+    n_leads: tuple[int, ...] = ()
+    hash: str = ""
 
-    def __post_init__(self) -> None:
-        check_text("name", self.name)
-        check_tuples(self)
-        check_limits(self)
-        check_all_ticks(self)
-        check_montages(self)
-        object.__setattr__(self, "max_charge_pc", charge_limits(self))
-        loads = [loads_of(self, montage) for montage in self.montages]
-        object.__setattr__(self, "binding_charge", tuple(min(each, key=room_of) for each in loads))
-        object.__setattr__(self, "largest_share", tuple(max(each, key=share_of) for each in loads))
-        object.__setattr__(self, "n_leads", tuple(n_leads_of(each) for each in self.montages))
-        object.__setattr__(self, "hash", sha256(canonical(self).encode()).hexdigest())
-        if not any(permits_lowest(self, site) for site in self.sites):
+
+WORKED_OUT = ("max_charge_pc", "binding_charge", "largest_share", "n_leads", "hash")
+GIVEN = tuple(name for name in Limits._fields if name not in WORKED_OUT)
+
+
+class Envelope(Limits, metaclass=Sealed):
+    """Every limit on what may be delivered; one that permits nothing does not exist.
+
+    It is a tuple, which nothing writes to, `object.__setattr__` included. `sites` are the montages
+    in use, as positions in `montages`; a narrower envelope drops a site without renumbering the
+    others. Worked out: `max_charge_pc`, the largest whole charge per phase of each contact; for
+    each montage the contact whose charge binds first, the contact with the largest share, and the
+    number of leads used; and `hash`, of everything that limits (`name`, `title` and `source` do
+    not).
+    """
+
+    __slots__ = ()
+    locals().update({name: Limits.__dict__[name] for name in Limits._fields})
+
+    def __new__(cls, **given: Any) -> Self:
+        """Return an envelope of all of `GIVEN`; raise `ValueError` naming the field and the value.
+
+        Raises `TypeError` for a field that is missing or unknown: absence is never permission.
+        """
+        if given.keys() != set(GIVEN):
+            odd = ", ".join(sorted(given.keys() ^ set(GIVEN)))
+            raise TypeError(f"an envelope takes all of its fields and no other: {odd}")
+        limits = checked(Limits(**given))
+        envelope = super().__new__(cls, *limits)
+        if not any(permits_lowest(envelope, site) for site in envelope.sites):
             raise ValueError(
-                f"envelope {self.name!r}: even the lowest ticks break a limit at every site"
+                f"envelope {envelope.name!r}: even the lowest ticks break a limit at every site"
             )
+        return envelope
+
+    @classmethod
+    def _make(cls, values: Iterable[Any]) -> Self:  # type: ignore[override]  # it checks
+        return cls(**dict(zip(GIVEN, values, strict=False)))
+
+    def __reduce__(self) -> tuple[Callable[..., "Envelope"], tuple[tuple[Any, ...]]]:
+        return type(self)._make, (tuple(self),)
+
+    def replaced(self, **changes: Any) -> Self:
+        """Return an envelope with other values for some of its fields, checked as any other."""
+        return type(self)(**({name: getattr(self, name) for name in GIVEN} | changes))
 
     @property
     def space(self) -> ParameterSpace:
@@ -139,13 +203,24 @@ LOWEST = {
     "rise_amplitude_ua": 1,
     "rise_charge_nc_per_s": 1,
     "rise_duty_permille": 1,
+    "step_amplitude_ua": 1,
     "ramp_up_ua_per_s": 1,
     "ramp_down_ua_per_s": 1,
+    "day_max_changes": 1,
+    "day_max_therapies": 0,
+    "day_max_charge_uc": 1,
+    "adverse_site_grade": 1,
+    "adverse_patient_grade": 1,
+    "lockout_s": 0,
+    "fallback_refusals": 1,
 }
 HIGHEST = {
     "shannon_k_hundredths": LARGEST_SHANNON_K_HUNDREDTHS,
     "max_duty_permille": 1000,
     "rise_duty_permille": 1000,
+    "day_max_changes": MOST_CHANGES_PER_DAY,
+    "adverse_site_grade": 4,
+    "adverse_patient_grade": 4,
 }
 NOT_LIMITS = ("name", "title", "source")
 TICKS = ("amplitude_ua", "frequency_hz", "pulse_width_us", "on_ms", "off_ms", "modes", "sites")
@@ -176,34 +251,47 @@ def whole_root(number: int, power: int) -> int:
     return low
 
 
-def canonical(envelope: Envelope) -> str:
+def checked(limits: Limits) -> Limits:
+    """Return the limits with what is worked out of them; raise `ValueError` for a wrong one."""
+    check_text("name", limits.name)
+    for name in (*TICKS, "contacts", "montages"):
+        check_tuple(name, getattr(limits, name))
+    check_limits(limits)
+    check_all_ticks(limits)
+    check_montages(limits)
+    check_baseline(limits.fallback_baseline)
+    limits = limits._replace(max_charge_pc=charge_limits(limits))
+    loads = [loads_of(limits, montage) for montage in limits.montages]
+    return limits._replace(
+        binding_charge=tuple(min(each, key=room_of) for each in loads),
+        largest_share=tuple(max(each, key=share_of) for each in loads),
+        n_leads=tuple(n_leads_of(each) for each in limits.montages),
+        hash=sha256(canonical(limits).encode()).hexdigest(),
+    )
+
+
+def canonical(envelope: Limits) -> str:
     """Return everything that limits as one text, which titles and comments do not change."""
-    limits = {
-        each.name: plain(getattr(envelope, each.name))
-        for each in fields(envelope)
-        if each.init and each.name not in NOT_LIMITS
-    }
+    limits = {name: plain(getattr(envelope, name)) for name in GIVEN if name not in NOT_LIMITS}
     return json.dumps(limits, sort_keys=True, separators=(",", ":"))
 
 
 def plain(value: object) -> object:
     """Return a field of an envelope as JSON knows it."""
-    if isinstance(value, Contact):
-        return [value.name, value.lead, value.area_um2]
-    if isinstance(value, Montage):
-        return [value.name, list(value.shares_permille)]
+    if isinstance(value, Setting):
+        return [*(getattr(value, name) for name in INTEGER_FIELDS), value.mode]
     if isinstance(value, tuple):
         return [plain(each) for each in value]
     return value
 
 
-def charge_limits(envelope: Envelope) -> tuple[int, ...]:
+def charge_limits(envelope: Limits) -> tuple[int, ...]:
     """Return the largest whole charge per phase of each contact."""
     k, density = envelope.shannon_k_hundredths, envelope.max_density_hundredths
     return tuple(max_charge_pc(contact.area_um2, k, density) for contact in envelope.contacts)
 
 
-def loads_of(envelope: Envelope, montage: Montage) -> list[Load]:
+def loads_of(envelope: Limits, montage: Montage) -> list[Load]:
     """Return what each contact that `montage` uses carries."""
     rows = zip(envelope.contacts, montage.shares_permille, envelope.max_charge_pc, strict=True)
     return [Load(contact.name, share, charge) for contact, share, charge in rows if share]
@@ -248,21 +336,25 @@ def permits_lowest_duty(envelope: Envelope) -> bool:
     return envelope.on_ms[0] * 1000 <= limit * (envelope.on_ms[0] + envelope.off_ms[-1])
 
 
-def check_tuples(envelope: Envelope) -> None:
-    """Raise unless every list is a tuple, which nobody can add to later."""
-    for name in (*TICKS, "contacts", "montages"):
-        value = getattr(envelope, name)
-        if type(value) is not tuple:
-            raise ValueError(f"{name} = {value!r}: a tuple was expected")
+def check_tuple(name: str, value: object) -> None:
+    """Raise unless a list is a tuple, which nobody can add to later."""
+    if type(value) is not tuple:
+        raise ValueError(f"{name} = {value!r}: a tuple was expected")
 
 
-def check_limits(envelope: Envelope) -> None:
+def check_baseline(setting: object) -> None:
+    """Raise unless the baseline is a setting, and OFF in one way only."""
+    if type(setting) is not Setting or (setting.is_off and setting != OFF):
+        raise ValueError(f"fallback_baseline = {setting!r}: a Setting was expected")
+
+
+def check_limits(envelope: Limits) -> None:
     """Raise unless every limit is a whole number within its bounds."""
     for name, lowest in LOWEST.items():
         check_number(name, getattr(envelope, name), lowest, HIGHEST.get(name, LARGEST_NUMBER))
 
 
-def check_all_ticks(envelope: Envelope) -> None:
+def check_all_ticks(envelope: Limits) -> None:
     """Raise unless every list of ticks increases strictly and none that is needed is empty."""
     check_ticks("sites", envelope.sites, 0)
     for name in ("amplitude_ua", "frequency_hz", "pulse_width_us"):
@@ -284,7 +376,7 @@ def check_modes(modes: tuple[Mode, ...]) -> None:
     check_different("modes", modes)
 
 
-def check_montages(envelope: Envelope) -> None:
+def check_montages(envelope: Limits) -> None:
     """Raise unless names are different, shares add up and sites exist."""
     check_different("contacts", [contact.name for contact in envelope.contacts])
     check_different("montages", [montage.name for montage in envelope.montages])

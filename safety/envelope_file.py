@@ -7,8 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from reprlib import repr as brief  # a hostile value may be deep or long
 
-from protocols import InputError, Mode
+from protocols import OFF, InputError, Mode, Setting
 from protocols.documents import read_text as text_of_file
+from protocols.setting import INTEGER_FIELDS
 from safety.envelope import LARGEST_NUMBER, Contact, Envelope, Montage
 
 SCHEMA = 1
@@ -68,7 +69,7 @@ def read_envelope(document: Table) -> Envelope:
     contacts = read_contacts(document["contacts"])
     montages = read_montages(document["montages"], contacts)
     values |= {"contacts": contacts, "montages": montages, "sites": tuple(range(len(montages)))}
-    return Envelope(**values)  # type: ignore[arg-type]  # every reader returns its field's type
+    return Envelope(**values)
 
 
 def read_section(section: str, value: object, readers: dict[str, "Field"]) -> Table:
@@ -161,6 +162,17 @@ def read_modes(key: str, value: object) -> tuple[Mode, ...]:
     return tuple(Mode(each) for each in value)
 
 
+def read_baseline(key: str, value: object) -> Setting:
+    """Return a setting as a table of all its fields; an empty table is OFF."""
+    table = read_table(key, value)
+    if not table:
+        return OFF
+    check_keys(f"{key}.", table, (*INTEGER_FIELDS, "mode"))
+    numbers = {name: read_number(f"{key}.{name}", table[name]) for name in INTEGER_FIELDS}
+    (mode,) = read_modes(f"{key}.mode", [table["mode"]])
+    return Setting(**numbers, mode=mode)
+
+
 def read_hundredths(key: str, value: object) -> int:
     """Return a decimal written as text in hundredths: a float would not be exact."""
     if type(value) is not str or not DECIMAL.fullmatch(value):
@@ -211,7 +223,22 @@ SECTIONS: dict[str, dict[str, Field]] = {
         amplitude_ua="rise_amplitude_ua",
         charge_nc_per_s="rise_charge_nc_per_s",
         duty_permille="rise_duty_permille",
+        step_amplitude_ua="step_amplitude_ua",
         ramp_up_ua_per_s="ramp_up_ua_per_s",
         ramp_down_ua_per_s="ramp_down_ua_per_s",
     ),
+    "day": rows(
+        read_number,
+        max_changes="day_max_changes",
+        max_therapies="day_max_therapies",
+        max_charge_uc="day_max_charge_uc",
+    ),
+    "adverse_events": rows(
+        read_number,
+        site_grade="adverse_site_grade",
+        patient_grade="adverse_patient_grade",
+        lockout_s="lockout_s",
+    ),
+    "fallback": rows(read_number, refusals="fallback_refusals")
+    | rows(read_baseline, baseline="fallback_baseline"),
 }

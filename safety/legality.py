@@ -4,14 +4,20 @@ from collections.abc import Iterable
 
 from protocols import OFF, Mode, Setting
 from safety.envelope import MICROSECONDS_PER_SECOND, Envelope
-from safety.verdict import Rise
+from safety.verdict import Past, Rise
+
+HOURS_24_MS = 24 * 3600 * 1000
 
 
 def is_deliverable(setting: Setting, envelope: Envelope) -> bool:
     """Whether `envelope` permits `setting`, whatever came before; no stimulation is OFF only."""
     if setting.amplitude_ua == 0:
         return setting == OFF
-    return is_in_box(setting, envelope) and is_within_coupled_limits(setting, envelope)
+    return (
+        is_in_box(setting, envelope)
+        and is_within_coupled_limits(setting, envelope)
+        and is_within_day(setting, envelope)
+    )
 
 
 def deliverable(settings: Iterable[Setting], envelope: Envelope) -> tuple[Setting, ...]:
@@ -67,16 +73,76 @@ def is_within_electrode_limits(setting: Setting, envelope: Envelope) -> bool:
     return max(on_leads.values()) <= 1000 * envelope.max_lead_current_ua
 
 
+def is_within_day(setting: Setting, envelope: Envelope) -> bool:
+    """Whether no 24 h of this setting alone hold more therapies or charge than they may."""
+    therapies, charge_fc = use_per_day(setting, envelope)
+    return (
+        therapies <= envelope.day_max_therapies
+        and charge_fc <= 1_000_000_000 * envelope.day_max_charge_uc
+    )
+
+
+def use_per_day(setting: Setting, envelope: Envelope) -> tuple[int, int]:
+    """Return the therapies and the charge, in fC, of the 24 h that hold most of a setting."""
+    shares = envelope.montages[setting.site].shares_permille
+    pulse_fc = sum(shares) * setting.amplitude_ua * setting.pulse_width_us
+    if setting.mode is Mode.CONTINUOUS:
+        return 0, pulse_fc * setting.frequency_hz * (HOURS_24_MS // 1000)
+    period_ms = setting.on_ms + setting.off_ms
+    pulses_ms = min(setting.on_ms, HOURS_24_MS % period_ms)
+    pulses_ms += HOURS_24_MS // period_ms * setting.on_ms
+    return -(-HOURS_24_MS // period_ms), -(-pulse_fc * setting.frequency_hz * pulses_ms // 1000)
+
+
 def is_due(
-    setting: Setting, wanted: Setting, rise: Rise, recent: tuple[Rise, ...], envelope: Envelope
+    setting: Setting, wanted: Setting, rise: Rise, past: Past, envelope: Envelope, clock: int
 ) -> bool:
     """Whether `setting` is permitted here and now, and is `wanted` or less of it."""
     if setting.is_off:
         return setting == OFF
+    recent = tuple(each for each in past.rises if each.at_s + envelope.rise_window_s > clock)
     return (
         is_deliverable(setting, envelope)
         and is_no_more(setting, wanted)
+        and not any(each.site is None or each.site == setting.site for each in past.latches)
         and is_within_window(rise, recent, envelope)
+        and rise.amplitude_ua <= envelope.step_amplitude_ua
+        and is_within_events(setting, rise, past, envelope, clock)
+    )
+
+
+def is_within_events(
+    setting: Setting, rise: Rise, past: Past, envelope: Envelope, clock: int
+) -> bool:
+    """Whether nothing rises, or neither a lock-out nor the last 24 h forbid it."""
+    if not (rise.amplitude_ua or rise.charge_pc_per_s or rise.duty_ppm):
+        return True
+    if clock < past.lockout_until_s:
+        return False
+    after = [each.at_s for each in past.changes[1:]] + [clock]
+    within = [
+        each
+        for each, end_s in zip(past.changes, after, strict=False)
+        if end_s + HOURS_24_MS // 1000 > clock
+    ]
+    n_changes = 1 + sum(each.n_changes for each in within if each.at_s + 86_400 > clock)
+    therapies, charge_fc = use_per_day(setting, envelope)
+    phases = int(setting.mode is not Mode.CONTINUOUS)
+    is_alone = all(each.charge_pc == 0 for each in within)
+    once_fc = 0
+    if phases:
+        shares = sum(envelope.montages[setting.site].shares_permille)
+        pulse_fc = shares * setting.amplitude_ua * setting.pulse_width_us
+        once_fc = pulse_fc * setting.frequency_hz * setting.on_ms
+    most = max([therapies, *(each.therapies for each in within)])
+    most_fc = max([charge_fc, *(1000 * each.charge_pc for each in within)])
+    if not is_alone:
+        most += phases + sum(each.more_therapies for each in within)
+        most_fc += -(-once_fc // 1000) + sum(1000 * each.more_charge_pc for each in within)
+    return (
+        n_changes <= envelope.day_max_changes
+        and most <= envelope.day_max_therapies
+        and most_fc <= 1_000_000_000 * envelope.day_max_charge_uc
     )
 
 

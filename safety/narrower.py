@@ -1,10 +1,13 @@
-"""Envelopes only tighten: manufacturer, clinician, session, each within the one before."""
+"""Envelopes only tighten: manufacturer, clinician, session, learned, each within the one before."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from enum import IntEnum
+from hashlib import sha256
+from typing import NamedTuple
 
 from protocols import InputError
 from safety.envelope import TICKS, Envelope
+from safety.people import Person, check_person, check_two_roles
 
 AT_MOST = (
     "max_contact_current_ua",
@@ -15,10 +18,18 @@ AT_MOST = (
     "rise_amplitude_ua",
     "rise_charge_nc_per_s",
     "rise_duty_permille",
+    "step_amplitude_ua",
     "ramp_up_ua_per_s",
+    "day_max_changes",
+    "day_max_therapies",
+    "day_max_charge_uc",
+    "adverse_site_grade",
+    "adverse_patient_grade",
+    "fallback_refusals",
 )
-AT_LEAST = ("interphase_gap_us", "rise_window_s", "ramp_down_ua_per_s")
+AT_LEAST = ("interphase_gap_us", "rise_window_s", "ramp_down_ua_per_s", "lockout_s")
 # A slower ramp down would delay a stop, and a shorter window would let more rise in the old one.
+# The baseline is no limit: it runs where the envelope permits it and it raises nothing.
 
 
 def is_within(child: Envelope, parent: Envelope) -> bool:
@@ -38,8 +49,8 @@ def widenings(child: Envelope, parent: Envelope) -> tuple[str, ...]:
 def tighten(parent: Envelope, **narrower: object) -> Envelope:
     """Return `parent` with fields replaced; raise `InputError` if that widens or empties it."""
     try:
-        child = replace(parent, **narrower)  # type: ignore[arg-type]  # the constructor checks
-    except ValueError as error:
+        child = parent.replaced(**narrower)
+    except (ValueError, TypeError) as error:
         raise InputError(f"tightening {parent.name!r}: {error}") from error
     check_within(child, parent)
     return child
@@ -84,3 +95,62 @@ def changed_montages(child: Envelope, parent: Envelope) -> Iterator[str]:
     for ours, theirs in zip(child.contacts, parent.contacts, strict=True):
         if ours.area_um2 > theirs.area_um2:
             yield f"area_um2 of {ours.name} = {ours.area_um2}: it may only shrink"
+
+
+class Level(IntEnum):
+    """Whose envelope it is; each is within the one before."""
+
+    MANUFACTURER = 0
+    CLINICIAN = 1
+    SESSION = 2
+    LEARNED = 3
+
+
+class Chain(NamedTuple):
+    """The envelopes in force, one for each level; make one with `chain_of`, change with `change`.
+
+    A tuple, which nothing writes to.
+    """
+
+    manufacturer: Envelope
+    clinician: Envelope
+    session: Envelope
+    learned: Envelope
+
+    @property
+    def active(self) -> Envelope:
+        """The tightest envelope, under which proposals are reviewed."""
+        return self.learned
+
+    @property
+    def hash(self) -> str:
+        """A hash over all levels in their order."""
+        return sha256(" ".join(each.hash for each in self).encode()).hexdigest()
+
+    def change(self, level: Level, envelope: Envelope, *, by: tuple[Person, ...]) -> "Chain":
+        """Return the chain with another envelope at one level.
+
+        Tightening that level takes one person, loosening it two in two roles. Raises `InputError`
+        where they are not, for the manufacturer's level, and where a level would be wider than the
+        one before it.
+        """
+        if type(level) is not Level or type(envelope) is not Envelope:
+            raise InputError("a Level and an Envelope were expected")
+        what = f"changing the {level.name.lower()}'s envelope"
+        if level is Level.MANUFACTURER:
+            raise InputError(f"{what}: it cannot be changed at run time")
+        if is_within(envelope, self[level]):
+            check_person(by, what)
+        else:
+            check_two_roles(by, f"{what} to a wider one")
+        levels = [*self[:level], envelope, *self[level + 1 :]]
+        for child, parent in zip(levels[1:], levels[:-1], strict=True):
+            check_within(child, parent)
+        return Chain(*levels)
+
+
+def chain_of(manufacturer: Envelope) -> Chain:
+    """Return the chain in which nobody has tightened anything yet."""
+    if type(manufacturer) is not Envelope:
+        raise InputError("an Envelope was expected")
+    return Chain(manufacturer, manufacturer, manufacturer, manufacturer)

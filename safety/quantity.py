@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 
-LARGEST_INTEGER = 2**63 - 1
-LONGEST_TEXT = 40
-
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """One field that may be clamped: how it is called, and how its integers are written."""
 
-    field: str
     label: str
     unit: str
     places: int
@@ -20,9 +16,10 @@ class Quantity:
         return f"{decimal_text(value, self.places)} {self.unit}"
 
 
-AMPLITUDE = Quantity("amplitude_ua", "amplitude", "mA", 3)
-PULSE_WIDTH = Quantity("pulse_width_us", "pulse width", "µs", 0)
-ON_TIME = Quantity("on_ms", "on time", "s", 3)
+AMPLITUDE = Quantity("amplitude", "mA", 3)
+PULSE_WIDTH = Quantity("pulse width", "µs", 0)
+ON_TIME = Quantity("on time", "s", 3)
+QUANTITIES = {"amplitude_ua": AMPLITUDE, "pulse_width_us": PULSE_WIDTH, "on_ms": ON_TIME}
 
 
 def decimal_text(value: int, places: int) -> str:
@@ -34,17 +31,6 @@ def decimal_text(value: int, places: int) -> str:
 def exceeding(value: int, limit: int, divisor: int, places: int, unit: str) -> str:
     """Return "would be ..., the limit is ...", the value rounded up and the limit down."""
     value_text = decimal_text(-(-value // divisor), places)
+    unit = unit and f" {unit}"
     limit_text = decimal_text(limit // divisor, places)
-    return f"would be {value_text} {unit}, the limit is {limit_text} {unit}"
-
-
-def shown(value: object) -> str:
-    """Return an untrusted value as text without running any code of its own."""
-    kind = type(value)
-    if kind is str:
-        return repr(str(value)[:LONGEST_TEXT])
-    if kind is int and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:  # type: ignore[operator]
-        return "a number of more than 63 bits"
-    if kind is int or kind is float or kind is bool or value is None:
-        return repr(value)
-    return "something that is not a plain value"
+    return f"would be {value_text}{unit}, the limit is {limit_text}{unit}"

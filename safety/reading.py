@@ -5,11 +5,15 @@ from operator import attrgetter
 from protocols import OFF, Mode, Proposal, Setting
 from protocols.setting import INTEGER_FIELDS
 from safety.envelope import Envelope
-from safety.quantity import LARGEST_INTEGER, shown
 from safety.verdict import Finding, Past, Rule
 
+LARGEST_INTEGER = 2**63 - 1
+LONGEST_TEXT = 40
 MAX_AGE_S = 60
 """How old a proposal may be when it is reviewed."""
+
+MAX_JUMP = 1_000_000
+"""How far a sequence number may jump, so that no single one uses up all that follow."""
 
 READ_PROPOSAL = attrgetter("patient", "sequence", "at_s", "envelope_hash", "setting")
 READ_SETTING = attrgetter(*INTEGER_FIELDS, "mode")
@@ -18,46 +22,44 @@ READ_SETTING = attrgetter(*INTEGER_FIELDS, "mode")
 def read_proposal(proposal: object, past: Past, envelope: Envelope, now: int) -> Proposal | Finding:
     """Return the proposal if it is one, for this patient, unused, of now and of this envelope."""
     if proposal is None:
-        return Finding(Rule.NO_PROPOSAL, "the controller proposed nothing")
+        return Finding(Rule.NO_PROPOSAL, ())
     if type(proposal) is not Proposal:
-        return Finding(Rule.MALFORMED, "what the controller returned is not a Proposal")
+        return Finding(Rule.MALFORMED, ("what the controller returned is not a Proposal",))
     try:
         patient, sequence, at_s, envelope_hash, _ = READ_PROPOSAL(proposal)
     except AttributeError:
-        return Finding(Rule.MALFORMED, "the proposal lacks a field")
+        return Finding(Rule.MALFORMED, ("the proposal lacks a field",))
     if not is_count(patient) or patient != past.patient:
-        sentence = f"addressed to patient {shown(patient)}: this is patient {past.patient}"
-        return Finding(Rule.PATIENT, sentence)
-    if not is_count(sequence) or sequence <= past.sequence:
-        sentence = f"sequence number {shown(sequence)}: one above {past.sequence} was expected"
-        return Finding(Rule.SEQUENCE, sentence)
+        return Finding(Rule.PATIENT, (shown(patient), past.patient))
+    least, most = past.sequence + 1, past.sequence + MAX_JUMP
+    if not is_count(sequence) or not least <= sequence <= most:
+        return Finding(Rule.SEQUENCE, (shown(sequence), least, most))
     if not is_count(at_s) or not 0 <= now - at_s <= MAX_AGE_S:
-        sentence = (
-            f"proposed at {shown(at_s)} s: {now} s or up to {MAX_AGE_S} s before was expected"
-        )
-        return Finding(Rule.TIME, sentence)
+        return Finding(Rule.TIME, (shown(at_s), now, MAX_AGE_S))
     if type(envelope_hash) is not str or envelope_hash != envelope.hash:
-        return Finding(Rule.ENVELOPE, f"made for an envelope other than {envelope.name}")
+        return Finding(Rule.ENVELOPE, (envelope.name,))
     return proposal
 
 
 def read_setting(value: object) -> Setting | Finding:
     """Return a copy of the proposed setting that only the gate holds, or why it is none."""
     if value is None:
-        return Finding(Rule.NO_PROPOSAL, "the controller proposed nothing")
+        return Finding(Rule.NO_PROPOSAL, ())
     if type(value) is not Setting:
-        return Finding(Rule.MALFORMED, "what was proposed is not a Setting")
+        return Finding(Rule.MALFORMED, ("what was proposed is not a Setting",))
     if is_zero(value):
         return OFF
     try:
         *numbers, mode = READ_SETTING(value)
     except AttributeError:
-        return Finding(Rule.MALFORMED, "the proposed setting lacks a field")
+        return Finding(Rule.MALFORMED, ("the proposed setting lacks a field",))
     for name, number in zip(INTEGER_FIELDS, numbers, strict=True):
         if not is_count(number):
-            return Finding(Rule.MALFORMED, f"{name} = {shown(number)}: a whole number was expected")
+            return Finding(
+                Rule.MALFORMED, (f"{name} = {shown(number)}: a whole number was expected",)
+            )
     if not (mode is Mode.CONTINUOUS or mode is Mode.CYCLING or mode is Mode.RESPONSIVE):
-        return Finding(Rule.MALFORMED, f"mode = {shown(mode)}: a Mode was expected")
+        return Finding(Rule.MALFORMED, (f"mode = {shown(mode)}: a Mode was expected",))
     try:
         return Setting(
             site=numbers[0],
@@ -69,7 +71,7 @@ def read_setting(value: object) -> Setting | Finding:
             mode=mode,
         )
     except ValueError as error:
-        return Finding(Rule.MALFORMED, str(error))
+        return Finding(Rule.MALFORMED, (str(error),))
 
 
 def asks_to_stop(proposal: object, past: Past) -> bool:
@@ -92,3 +94,15 @@ def is_zero(setting: object) -> bool:
 def is_count(value: object) -> bool:
     """Whether this is exactly an int, from 0 up, that fits 63 bits."""
     return type(value) is int and 0 <= value <= LARGEST_INTEGER
+
+
+def shown(value: object) -> str:
+    """Return an untrusted value as text without running any code of its own."""
+    kind = type(value)
+    if kind is str:
+        return repr(str(value)[:LONGEST_TEXT])
+    if kind is int and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:  # type: ignore[operator]
+        return "a number of more than 63 bits"
+    if kind is int or kind is float or kind is bool or value is None:
+        return repr(value)
+    return "something that is not a plain value"

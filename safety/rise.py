@@ -15,7 +15,7 @@ def recent_rises(past: Past, clock: int, window_s: int) -> tuple[Rise, ...]:
 
 def remembered(rises: tuple[Rise, ...], latest: Rise) -> tuple[Rise, ...]:
     """Return the rises with the latest; of many, the oldest two count as one, for longer."""
-    if not (latest.amplitude_ua or latest.charge_pc_per_s or latest.duty_ppm):
+    if not is_rise(latest):
         return rises
     if len(rises) < MAX_RISES:
         return (*rises, latest)
@@ -27,6 +27,11 @@ def remembered(rises: tuple[Rise, ...], latest: Rise) -> tuple[Rise, ...]:
         first.duty_ppm + second.duty_ppm,
     )
     return (merged, *rises[2:], latest)
+
+
+def is_rise(rise: Rise) -> bool:
+    """Whether anything goes up at all."""
+    return bool(rise.amplitude_ua or rise.charge_pc_per_s or rise.duty_ppm)
 
 
 def rise_to(setting: Setting, running: Setting, envelope: Envelope, clock: int) -> Rise:
@@ -41,6 +46,16 @@ def rise_to(setting: Setting, running: Setting, envelope: Envelope, clock: int) 
         max(0, charge),
         max(0, -(fall // (period_ms * start_period_ms))),
     )
+
+
+def tolerated(setting: Setting, past: Past, envelope: Envelope) -> Setting:
+    """Return what runs, or OFF where `setting` rises to what was not tolerated before."""
+    for each in past.not_tolerated:
+        is_there = (each.site, each.pulse_width_us) == (setting.site, setting.pulse_width_us)
+        if is_there and setting.amplitude_ua >= each.amplitude_ua:
+            rises = is_rise(rise_to(setting, past.delivered, envelope, past.at_s))
+            return OFF if rises else past.delivered
+    return past.delivered
 
 
 def start_of(setting: Setting, running: Setting) -> Setting:

@@ -1,22 +1,27 @@
 """What the gate says: the delivered setting, the reasons, and the past for the next review."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from protocols import OFF, Setting
+from safety.sentences import Fact as Fact
+from safety.sentences import sentence_of
 
 
 class Ruling(StrEnum):
     """What became of a proposal.
 
     accepted: delivered as proposed. clamped: delivered, lowered. held: refused, and what was
-    running goes on. stopped: OFF is delivered because of a latch, a defect, or a running setting
-    that is no longer permitted, or because a proposal that is otherwise refused asked to stop.
+    running goes on. fallen-back: the clinician's baseline is delivered, or OFF where that would
+    raise anything, until a person acknowledges. stopped: OFF is delivered because of a latch, a
+    defect, or a running setting that is no longer permitted, or because a proposal that is
+    otherwise refused asked to stop.
     """
 
     ACCEPTED = "accepted"
     CLAMPED = "clamped"
     HELD = "held"
+    FALLEN_BACK = "fallen-back"
     STOPPED = "stopped"
 
 
@@ -31,6 +36,11 @@ class Rule(StrEnum):
         member._value_ = value
         member.requirement = requirement
         return member
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether a proposal refused by this rule is faulty, whatever came before it."""
+        return self not in EARNED
 
     NO_PROPOSAL = "no-proposal", "SR-03"
     MALFORMED = "malformed", "SR-03"
@@ -51,19 +61,47 @@ class Rule(StrEnum):
     AMPLITUDE_RISE = "amplitude-rise", "SR-10"
     CHARGE_RISE = "charge-rise", "SR-10"
     DUTY_RISE = "duty-rise", "SR-10"
+    STEP = "step", "SR-10"
+    CHANGES_PER_DAY = "changes-per-day", "SR-17"
+    THERAPIES_PER_DAY = "therapies-per-day", "SR-17"
+    CHARGE_PER_DAY = "charge-per-day", "SR-17"
+    LOCKOUT = "lockout", "SR-17"
     STOP = "stop", "SR-11"
     NOT_PERMITTED = "not-permitted", "SR-08"
     RECHECK = "recheck", "SR-05"
     DEFECT = "defect", "SR-03"
-    LATCHED = "latched", "SR-05"
+    LATCHED = "latched", "SR-16"
+    SITE_LATCHED = "site-latched", "SR-16"
+    ADVERSE_EVENT = "adverse-event", "SR-16"
+    BASELINE = "baseline", "SR-18"
+    FALLBACK = "fallback", "SR-18"
+
+
+EARNED = (
+    Rule.AMPLITUDE_RISE,
+    Rule.CHARGE_RISE,
+    Rule.DUTY_RISE,
+    Rule.STEP,
+    Rule.CHANGES_PER_DAY,
+    Rule.THERAPIES_PER_DAY,
+    Rule.CHARGE_PER_DAY,
+    Rule.LOCKOUT,
+    Rule.SITE_LATCHED,
+)
+"""These refuse for what came before: a sound controller meets them too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One intervention, in one sentence that a clinician can read."""
+    """One intervention: its rule, and the facts that its sentence is made of."""
 
     rule: Rule
-    sentence: str
+    facts: tuple[Fact, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The intervention in one sentence that a clinician can read."""
+        return sentence_of(self.rule, self.facts)
 
     @property
     def requirement(self) -> str:
@@ -81,13 +119,55 @@ class Rise:
     duty_ppm: int
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What began to be delivered at `at_s`, and the most that it uses.
+
+    `therapies` and `charge_pc` are the most of any 24 h of it alone, in physical units, so that
+    they keep their meaning when the envelope is tightened. Cut off and begun again, it adds up to
+    `more_therapies` and `more_charge_pc`: those of one on-phase. `n_changes` is above 1 where old
+    changes count as one.
+    """
+
+    at_s: int
+    therapies: int
+    charge_pc: int
+    more_therapies: int
+    more_charge_pc: int
+    n_changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """What is refused until people release it, why, and since when.
+
+    A `site` of None is the whole patient: only OFF is delivered; under `Rule.BASELINE` only the
+    clinician's baseline or OFF. A latched site is not stimulated.
+    """
+
+    site: int | None
+    rule: Rule
+    at_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotTolerated:
+    """The lowest amplitude after which an adverse event came, at one site and pulse width."""
+
+    site: int
+    pulse_width_us: int
+    amplitude_ua: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """All that the gate remembers of one patient between two reviews.
 
     `sequence` is the last one that was used, `at_s` the latest time seen, `delivered` what is
     running, `rises` those of the envelope's window, oldest first, in physical units, so that they
-    keep their meaning when the envelope is tightened. While `latched`, only OFF is delivered.
+    keep their meaning when the envelope is tightened. `changes` are the deliveries of which a part
+    lies within the last 24 h, oldest first. `refusals` counts the faulty proposals in a row; before
+    `lockout_until_s` nothing rises; a rise to an amplitude `not_tolerated` counts from OFF.
     """
 
     patient: int
@@ -95,12 +175,45 @@ class Past:
     at_s: int
     delivered: Setting
     rises: tuple[Rise, ...]
-    latched: bool
+    changes: tuple[Change, ...] = ()
+    latches: tuple[Latch, ...] = ()
+    refusals: int = 0
+    lockout_until_s: int = 0
+    not_tolerated: tuple[NotTolerated, ...] = ()
 
     @classmethod
     def start(cls, patient: int, at_s: int = 0) -> "Past":
         """Return the past of a patient who has never been stimulated."""
-        return cls(patient=patient, sequence=-1, at_s=at_s, delivered=OFF, rises=(), latched=False)
+        return cls(patient=patient, sequence=-1, at_s=at_s, delivered=OFF, rises=())
+
+    @property
+    def latched(self) -> bool:
+        """Whether the whole patient is latched: only OFF is delivered."""
+        return bool(self.latches) and any(
+            each.site is None and each.rule is not Rule.BASELINE for each in self.latches
+        )
+
+    @property
+    def is_fallen_back(self) -> bool:
+        """Whether every proposal but a stop is answered with the clinician's baseline or OFF."""
+        return bool(self.latches) and any(each.rule is Rule.BASELINE for each in self.latches)
+
+    @property
+    def latched_sites(self) -> tuple[int, ...]:
+        """The sites that are not stimulated until people release them."""
+        if not self.latches:
+            return ()
+        return tuple(each.site for each in self.latches if each.site is not None)
+
+    def with_latch(self, latch: Latch) -> "Past":
+        """Return this past with a latch, in the place of an older one on the same ground."""
+        kept = tuple(
+            each
+            for each in self.latches
+            if (each.site, each.rule) != (latch.site, latch.rule)
+            and not (each.rule is Rule.BASELINE and latch.rule is Rule.FALLBACK)
+        )
+        return replace(self, latches=(*kept, latch))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from neurostim.controllers.controller import Context as Context
 from neurostim.controllers.controller import Controller as Controller
+from neurostim.controllers.controller import Fault as Fault
 from protocols import InputError
 from protocols.design import faults
 

@@ -5,12 +5,15 @@ from typing import Literal
 import numpy as np
 import torch
 from botorch.acquisition.analytic import LogExpectedImprovement, UpperConfidenceBound
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
 from neurostim.history import Integers
 from neurostim.surrogate import Belief, ListModel
+from neurostim.surrogate.covariance import LARGEST_TABLE, Computed, Dense
 from patient_models.randomness import Purpose, uniforms
+from protocols import InputError
 
 Acquisition = Literal["upper_confidence_bound", "log_expected_improvement", "thompson"]
 
@@ -48,25 +51,70 @@ def best_tried(model: ListModel) -> Tensor:
 def draws(model: ListModel, seed: int, patients: Integers, n_epochs: Integers) -> Tensor:
     """One draw from each patient's joint posterior over the list, `B M`, for Thompson sampling.
 
-    A posterior covariance is L (I - A'A) L' with L the factor of the prior's and n rows in A, so
-    that its root is L (I - Q (1 - sqrt(1 - s^2)) Q') with Q and s^2 from the n x n matrix AA'.
-    What is random is addressed by seed, patient and number of epochs, `B` each.
+    What is random is addressed by seed, patient and number of epochs, `B` each. Raises `InputError`
+    for a list that is too long for a table and that nothing exact can be drawn over.
     """
     belief = model.belief
-    numbers = np.arange(1 + len(model.settings))
-    luck = uniforms(seed, patients[:, None], n_epochs[:, None], Purpose.CONTROLLER, numbers)
-    drawn = torch.from_numpy(ndtri(luck[:, 1:])).to(belief.mean)
-    chance_of = torch.from_numpy(luck[:, :1]).to(belief.mean)
-    particle = (belief.weight.cumsum(1) < chance_of).sum(1).clamp_max(belief.weight.shape[1] - 1)
+    covariance, n_particles = belief.prior.covariance, belief.weight.shape[1]
+
+    def luck(who: NDArray[np.bool_], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        at = patients[who, None], n_epochs[who, None]
+        return uniforms(seed, *at, Purpose.CONTROLLER, numbers)
+
+    chance = torch.from_numpy(luck(np.ones(len(patients), dtype=np.bool_), np.arange(1)))
+    chance = chance.to(belief.mean)
+    particle = (belief.weight.cumsum(1) < chance).sum(1).clamp_max(n_particles - 1)
     out = torch.empty_like(model.list_mean)
     for k in torch.unique(particle).tolist():
         is_k = particle == k
-        out[is_k] = _drawn(belief, int(k), is_k, drawn[is_k])
+        if isinstance(covariance, Dense):
+            n_numbers, draw = covariance.n_settings, _drawn
+        elif isinstance(covariance, Computed):
+            n_numbers, draw = covariance.n_numbers(k) + 2 * belief.n_rows, _corrected
+        else:
+            raise InputError(
+                f"thompson: perturbed settings of a list of {covariance.n_settings} cannot be "
+                f"drawn: at most {LARGEST_TABLE} settings were expected"
+            )
+        normal = ndtri(luck(is_k.cpu().numpy(), 1 + np.arange(n_numbers)))
+        out[is_k] = draw(belief, int(k), is_k, torch.from_numpy(normal).to(belief.mean))
     return model.sign * out
 
 
+def _corrected(belief: Belief, k: int, is_k: Tensor, normal: Tensor) -> Tensor:
+    """Posterior draws as draws from the prior that are corrected (Matheron's rule).
+
+    The rows V are the covariance of n standard normal numbers z, in which all that was seen is
+    whitened, with the effects f, so that a draw of both gives mean + f - V'z. As z depends on f
+    through the effects at the settings seen alone, it is drawn given these.
+    """
+    covariance, n = belief.prior.covariance, belief.n_rows
+    assert isinstance(covariance, Computed)
+    n_effects = normal.shape[1] - 2 * n
+    effects = covariance.drawn(k, normal[:, :n_effects])
+    rows = belief.rows.buffer[is_k, k, :n] * belief.row_share()[is_k, k][..., None]  # b n M
+    seen = belief.observed.index[is_k]  # b n
+    only = torch.tensor([k], device=seen.device)
+    between = covariance.of(only).block(seen[:, :, None], seen[:, None])[0]
+    identity = torch.eye(n, dtype=normal.dtype, device=normal.device)
+    factor = torch.linalg.cholesky(between + JITTER * identity)
+    at_seen = effects.gather(1, seen) + JITTER**0.5 * normal[:, n_effects : n_effects + n]
+    white = torch.linalg.solve_triangular(factor, at_seen[..., None], upper=False)
+    rows_at_seen = rows.gather(2, seen[:, None].expand(-1, n, -1))
+    known = torch.linalg.solve_triangular(factor, rows_at_seen.mT, upper=False)  # b n n
+    square, basis = torch.linalg.eigh(identity - known.mT @ known)
+    rest = basis @ (square.clamp_min(0.0).sqrt() * normal[:, n_effects + n :])[..., None]
+    z = known.mT @ white + rest
+    return belief.mean[is_k, k] + effects - (rows.mT @ z)[..., 0]
+
+
 def _drawn(belief: Belief, k: int, is_k: Tensor, normal: Tensor) -> Tensor:
-    covariance = belief.prior.covariance[k]
+    """Posterior draws by a root of the covariance.
+
+    A posterior covariance is L (I - A'A) L' with L the factor of the prior's and n rows in A, so
+    that its root is L (I - Q (1 - sqrt(1 - s^2)) Q') with Q and s^2 from the n x n matrix AA'.
+    """
+    covariance = belief.prior.table[k]
     jitter = JITTER * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
     factor = torch.linalg.cholesky(covariance + jitter)
     share = belief.row_share()[is_k, k]

@@ -22,6 +22,13 @@ class Context:
     folder: Path = Path()  # where the relative paths of options start
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Stands where a setting was expected, and says why there is none; the patient is held."""
+
+    sentence: str
+
+
 class Controller(Protocol):
     """Chooses the next setting of each patient of a batch.
 
@@ -38,8 +45,8 @@ class Controller(Protocol):
 
     def propose(
         self, state: Any, history: History, allowed: NDArray[np.bool_]
-    ) -> tuple[Any, Sequence[Setting | None]]:
-        """The next state, and one setting (or None, to hold) for each patient of `history`.
+    ) -> tuple[Any, Sequence[Setting | Fault | None]]:
+        """The next state, and one setting for each patient of `history`: None or a fault holds.
 
         `allowed`, `B M`, says which candidates may be delivered to which patient.
         """
@@ -47,6 +54,6 @@ class Controller(Protocol):
 
     def recommend(
         self, state: Any, history: History, allowed: NDArray[np.bool_]
-    ) -> tuple[Any, Sequence[Setting | None]]:
+    ) -> tuple[Any, Sequence[Setting | Fault | None]]:
         """The setting that each patient should stay on if nothing more were tried, or None."""
         ...

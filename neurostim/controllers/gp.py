@@ -20,6 +20,7 @@ from neurostim.meta.prior_file import load_prior
 from neurostim.meta.prior_path import prior_path
 from neurostim.surrogate import Belief, ListModel, refit
 from neurostim.surrogate.generic import AMPLITUDE, WANDER, device_prior, side_effect_prior
+from neurostim.surrogate.nearby import Nearby
 from neurostim.surrogate.readout import is_supported, level_and_effect, smoothed
 from protocols import BOTHERSOME_GRADE, Setting
 
@@ -171,7 +172,8 @@ class GaussianProcess:
 
     def _model(self, tables: Tables, belief: Belief) -> ListModel:
         if self.perturbed_ticks:
-            belief = smoothed(belief, perturbation(tables, self.perturbed_ticks))
+            nearby = Nearby.along(tables.encoded, AMPLITUDE, self.perturbed_ticks)
+            belief = smoothed(belief, nearby)
         return ListModel(belief, tables.encoded)
 
     def _dwelling(self, tables: Tables, history: History) -> tuple[Booleans, NDArray[np.int64]]:
@@ -241,19 +243,6 @@ class RandomThenPosterior(GaussianProcess):
     ) -> tuple[Known, Sequence[Setting | None]]:
         """One draw per patient, as the random controller makes them."""
         return state, draw_settings(state.tables.candidates, state.seed, history, allowed)
-
-
-def perturbation(tables: Tables, n_ticks: int) -> torch.Tensor:
-    """Weights `M M` of what is delivered when the amplitude is off by up to so many ticks."""
-    encoded = tables.encoded
-    ticks = torch.unique(encoded[:, AMPLITUDE])
-    step = torch.bucketize(encoded[:, AMPLITUDE], ticks)
-    others = [column for column in range(encoded.shape[1]) if column != AMPLITUDE]
-    rest = encoded[:, others]
-    is_alike = (rest[:, None] == rest).all(-1)
-    away = (step[:, None] - step).abs()
-    weights = torch.exp(-0.5 * (away / (0.5 * n_ticks)).square()) * is_alike * (away <= n_ticks)
-    return weights / weights.sum(1, keepdim=True)
 
 
 def _at(table: NDArray[np.float64], place: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -114,6 +114,7 @@ def learn_from_design(
     n_held = min(max(2, round(HELD_OUT_SHARE * n_patients)), MOST_JUDGED)
     n_drawn = n_patients + n_held
     plan = training_plan(design, n_patients=n_drawn, n_epochs=n_epochs, seed=seed, changes=changes)
+    start = generic_start(plan.candidates, wash_in_days, DISPERSIONS_PER_DAY)
     short = training_plan(
         design,
         n_patients=n_drawn,
@@ -135,7 +136,6 @@ def learn_from_design(
         effects = mixed_for_device(pruned(prior), encoded)
         return in_trial(short, who, Probe(effects=effects, rule=rule))
 
-    start = generic_start(plan.candidates, wash_in_days, DISPERSIONS_PER_DAY)
     total = n_rounds(recipes) + len(recipes)
     tick = _Counter("Choosing", total, step)
     priors = effects_by(

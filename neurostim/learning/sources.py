@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from neurostim.learning.cohort import DELIVERED
 from neurostim.results import load
 from neurostim.storage import MANIFEST
 from protocols import GRADES, InputError, Mode
+from protocols.documents import read_text
 
+LARGEST_FILE_BYTES = 100_000_000
 LONGEST_DAYS = 36_525
 """Of one epoch: a century."""
 
@@ -44,9 +47,10 @@ def arm_of(epochs: pd.DataFrame, arm: str | None) -> pd.DataFrame:
 
 def read_rows(path: Path) -> pd.DataFrame:
     """Epochs of imported patients, one a line; settings in the columns of a results table."""
+    text = read_text(path, LARGEST_FILE_BYTES)
     try:
-        rows = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
+        rows = pd.read_csv(StringIO(text))
+    except ValueError as error:
         raise InputError(f"{path}: not a readable CSV file ({error})") from None
     needed = ["patient", "start_day", "days", "n_seizures", *DELIVERED[:4]]
     missing = [name for name in needed if name not in rows]

@@ -40,7 +40,7 @@ def sampled_effects(prior: ListPrior, n: int = N_SAMPLES) -> Tensor:
 
     For hospitals that share sums: what the patients' own posteriors are does not leave them.
     """
-    values, vectors = torch.linalg.eigh(prior.covariance[0])
+    values, vectors = torch.linalg.eigh(prior.table[0])
     root = vectors * values.clamp_min(0.0).sqrt()
     person, number = np.arange(n)[:, None], np.arange(len(values))
     luck = ndtri(uniforms(0, person, 0, Purpose.CONTROLLER, number))

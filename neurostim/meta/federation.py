@@ -30,6 +30,7 @@ from neurostim.meta.prior_file import (
     write_tensors,
 )
 from neurostim.meta.privacy import clipped, noised
+from neurostim.surrogate.covariance import Dense
 from neurostim.surrogate.filter import Observed
 from neurostim.surrogate.generic import WANDER, device_prior, side_effect_prior
 from neurostim.surrogate.likelihood import LIKELIHOODS
@@ -195,7 +196,7 @@ def combine(paths: Sequence[Path], out: Path, n_pseudo: float = N_PSEUDO) -> dic
     start = generic_start(candidates, 0.0, before["effects"].dispersion.tolist())
     after = {}
     for name in SURFACES:
-        base = start[name].covariance[0]
+        base = start[name].table[0]
         found = maximised(before[name], totals[name], base, n_pseudo)
         after[name] = _repaired(found, base) if has_noise else found
     header = {
@@ -261,11 +262,11 @@ def _check_different(paths: Sequence[Path], files: Sequence[tuple[dict[str, Tens
 def _repaired(prior: ListPrior, base: Tensor) -> ListPrior:
     """A covariance again after noise: no negative variance, and none where there can be none."""
     can_vary = (base.diagonal() > 0).to(base)
-    covariance = prior.covariance[0] * can_vary * can_vary[:, None]
+    covariance = prior.table[0] * can_vary * can_vary[:, None]
     values, vectors = torch.linalg.eigh(covariance)
     covariance = (vectors * values.clamp_min(0.0)) @ vectors.mT
     return replace(
         prior,
         mean=prior.mean * can_vary,
-        covariance=covariance.expand(prior.n_particles, -1, -1),
+        covariance=Dense(covariance.expand(prior.n_particles, -1, -1)),
     )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from neurostim.meta.contributions import Sums, summed
+from neurostim.surrogate.covariance import Dense
 from neurostim.surrogate.filter import Observed
 from neurostim.surrogate.likelihood import Likelihood
 from neurostim.surrogate.prior import ListPrior
@@ -46,8 +47,8 @@ def shared(generic: ListPrior, dispersions: Sequence[float] | None = None) -> Li
 
     return ListPrior(
         mean=(weight @ generic.mean).expand(len(values), -1),
-        covariance=torch.einsum("k,kmn->mn", weight, generic.covariance).expand(
-            len(values), -1, -1
+        covariance=Dense(
+            torch.einsum("k,kmn->mn", weight, generic.table).expand(len(values), -1, -1)
         ),
         dispersion=values,
         keep=every,
@@ -76,7 +77,7 @@ def maximised(prior: ListPrior, sums: Sums, base: Tensor, n_pseudo: float = N_PS
     n = sums.n_patients
     shift, spread = sums.shift / n, sums.spread / n
     level_shift, level_spread = (sums.level / n).unbind()
-    covariance = prior.covariance[0] + spread - torch.outer(shift, shift)
+    covariance = prior.table[0] + spread - torch.outer(shift, shift)
     covariance = (n * covariance + n_pseudo * base) / (n + n_pseudo)
     level_variance = prior.level_sd[0].square() + level_spread - level_shift.square()
     k = prior.n_particles
@@ -85,7 +86,7 @@ def maximised(prior: ListPrior, sums: Sums, base: Tensor, n_pseudo: float = N_PS
     every = torch.ones_like(prior.keep)
     return ListPrior(
         mean=(prior.mean[0] + shift).expand(k, -1),
-        covariance=((covariance + covariance.mT) / 2).expand(k, -1, -1),
+        covariance=Dense(((covariance + covariance.mT) / 2).expand(k, -1, -1)),
         dispersion=prior.dispersion,
         keep=prior.keep,
         wash_in=prior.wash_in,
@@ -116,7 +117,7 @@ def learned(
         n_pseudo: how many pseudo-patients.
 
     """
-    base, prior = start.covariance[0], start
+    base, prior = start.table[0], start
     while True:
         prior = maximised(prior, summed(prior, likelihood, observed), base, n_pseudo)
         yield prior

@@ -1,13 +1,12 @@
 """A learned prior with a share of generic particles, for patients unlike those it knows."""
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from neurostim.surrogate.generic import device_prior
-from neurostim.surrogate.prior import TENSORS, ListPrior
+from neurostim.surrogate.prior import ListPrior
 
 GENERIC_SHARE = 0.1
 LEAST_WEIGHT = 0.01
@@ -56,5 +55,4 @@ def pruned(prior: ListPrior, least: float = LEAST_WEIGHT) -> ListPrior:
     """The particles of at least this weight; when there is none, the heaviest."""
     weight = torch.softmax(prior.log_weight, 0)
     keep = weight >= min(least, float(weight.max()) * (1 - 1e-9))
-    columns: dict[str, Any] = {name: getattr(prior, name)[keep] for name in TENSORS}
-    return replace(prior, **columns | {"log_weight": torch.log_softmax(prior.log_weight[keep], 0)})
+    return replace(prior.of(keep), log_weight=torch.log_softmax(prior.log_weight[keep], 0))

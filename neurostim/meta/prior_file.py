@@ -22,15 +22,17 @@ from torch import Tensor
 from neurostim.encoding import Encoding
 from neurostim.history import row_setting, setting_row
 from neurostim.meta.mixing import GENERIC_SHARE, mixed, mixed_for_device, pruned
+from neurostim.surrogate.covariance import Dense
 from neurostim.surrogate.generic import side_effect_prior
 from neurostim.surrogate.prior import ListPrior
 from protocols import InputError, Setting
 
 FORMAT_VERSION = 1
+LARGEST_FILE_BYTES = 1_000_000_000
 PRIOR_KIND = "prior"
 TIME_UNIT = "day"
 SURFACES = ("effects", "side_effects")
-SHARED = ("mean", "covariance", "level_mean", "level_sd", "wash_in", "cycle_sd")
+SHARED = ("mean", "level_mean", "level_sd", "wash_in", "cycle_sd")
 EACH = ("dispersion", "log_weight")
 
 
@@ -113,6 +115,7 @@ def refuse_existing(path: Path) -> None:
 def surface_tensors(name: str, prior: ListPrior) -> dict[str, Tensor]:
     """The tensors of one surface, whose particles share mean and covariance."""
     once = {f"{name}.{each}": getattr(prior, each)[:1] for each in SHARED}
+    once[f"{name}.covariance"] = prior.table[:1]
     return once | {f"{name}.{each}": getattr(prior, each) for each in EACH}
 
 
@@ -132,7 +135,10 @@ def surface(tensors: Mapping[str, Tensor], name: str, about: Mapping[str, Any]) 
     for each in SHARED:
         columns[each] = columns[each].expand(k, *columns[each].shape[1:])
     every = torch.ones_like(columns["dispersion"])
-    still = ListPrior(**columns, keep=every, level_keep=every, cycle_periods=())
+    covariance = Dense(tensors[f"{name}.covariance"].expand(k, -1, -1))
+    still = ListPrior(
+        **columns, covariance=covariance, keep=every, level_keep=every, cycle_periods=()
+    )
     if name != "effects":
         return still
     return replace(
@@ -197,11 +203,14 @@ def write_tensors(
 def read_tensors(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a file and what they are about; `InputError` when it is not of this kind."""
     try:
-        with Path(path).open("rb"):  # a sentence of its own for a file that cannot be read
-            pass
+        with Path(path).open("rb") as raw:  # a sentence of its own for what cannot be read
+            if os.fstat(raw.fileno()).st_size > LARGEST_FILE_BYTES:
+                raise InputError(f"{path}: at most {LARGEST_FILE_BYTES:,} bytes were expected")
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get("neurostim", "")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (SafetensorError, TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ from torch import Tensor
 from neurostim.controllers.acquisition import SCORE_DECIMALS
 from neurostim.optimizer.contrast import benefit, response
 from neurostim.optimizer.listing import Listing
+from neurostim.optimizer.spreading import is_little_known
 from neurostim.optimizer.state import State
 from neurostim.surrogate.model import ListModel
 from neurostim.surrogate.readout import is_supported
@@ -154,7 +155,7 @@ def stops(
         return torch.where(allowed, gain, 0.0).amax(1)
 
     over_reference = most_to_gain(torch.full_like(place, reference)) < tolerance
-    over_recommended = most_to_gain(place) < tolerance
+    over_recommended = (most_to_gain(place) < tolerance) & ~is_little_known(model)
     answers: list[Stop | None] = []
     for b, n_told in enumerate(fitted.n_told):
         if n_told < FEWEST_RESULTS:
@@ -208,8 +209,8 @@ def _signal_to_noise(state: State, subject: int) -> float | None:
     belief = state.belief
     if belief.likelihood.name == "counts":
         return None
-    covariance = belief.prior.covariance
-    between = (belief.prior.variance.mean(1) - covariance.mean((1, 2))).clamp_min(0.0)
+    average = belief.prior.covariance.average()
+    between = (belief.prior.variance.mean(1) - average.mean(1)).clamp_min(0.0)
     ratio = between.sqrt() / belief.prior.dispersion
     return float((belief.weight[subject] * ratio).sum())
 

@@ -32,6 +32,7 @@ from neurostim.optimizer.options import (
     check_choice,
 )
 from neurostim.optimizer.results import result_of
+from neurostim.optimizer.spreading import Spread
 from neurostim.optimizer.state import (
     State,
     after,
@@ -41,10 +42,12 @@ from neurostim.optimizer.state import (
     with_asked,
     with_pending,
 )
+from neurostim.optimizer.whitening import Whitened
 from neurostim.surrogate.filter import Belief
 from neurostim.surrogate.likelihood import LIKELIHOODS
 from neurostim.surrogate.model import ListModel
 from neurostim.surrogate.prior import ListPrior
+from neurostim.surrogate.table_prior import Columns
 from protocols import OFF, InputError
 from safety import Envelope
 
@@ -79,7 +82,7 @@ class Optimizer:
         reference: Any = None,
         known_unsafe: Sequence[Any] = (),
         side_effect_limit: float = 0.25,
-        tolerance: float = 0.02,
+        tolerance: float = 0.05,
     ) -> None:
         """An optimiser that was told nothing yet.
 
@@ -98,8 +101,10 @@ class Optimizer:
                 returns a BoTorch acquisition function over it.
             beta: standard deviations that the upper confidence bound adds to the mean; 2.5 on a
                 device and 4 on a table when absent, as measured.
-            n_initial: results before which settings are spread evenly over the list; none on a
-                device and 16 on a table when absent, as measured.
+            n_initial: results before which settings are spread evenly over the list, and after
+                which every other one is until half of the surface's variance is known; none on a
+                device and 16 on a table when absent, as measured. With none the acquisition is
+                left alone.
             reference: the setting that improvements are counted from; off on a device, and on a
                 table the average of the list, when absent.
             known_unsafe: settings that are never asked and never recommended.
@@ -138,10 +143,12 @@ class Optimizer:
         if len(self._unsafe) == len(self.settings):
             raise InputError("known_unsafe holds the whole list: nothing is left to ask")
         self._n_subjects = n_subjects or 1
-        self._designs = [
-            self._listing.design(self._options.n_initial, seed, first_subject + b)
-            for b in range(self._n_subjects)
-        ]
+        self._spread = Spread(
+            unit=Columns.of(self._listing.features).unit,
+            n_initial=self._options.n_initial,
+            seed=seed,
+            first_subject=first_subject,
+        )
         self._state = self._first_state()
         self._earlier: deque[State] = deque(maxlen=N_KEPT)
         self._fit: tuple[State, State] | None = None
@@ -158,6 +165,7 @@ class Optimizer:
         return State(
             belief=Belief.start(prior, LIKELIHOODS[likelihood], b),
             harm=Belief.start(self._listing.side_effect_prior(), LIKELIHOODS["occurrence"], b),
+            whitened=Whitened.start(b, prior.n_particles),
             is_standardised=self._prior is None,
             told=(),
             centre=np.zeros(b),
@@ -265,9 +273,9 @@ class Optimizer:
 
         From ten results on: "neutral" when the largest expected gain of any allowed setting over
         the reference is below the tolerance, so that nothing is left to gain; "converged" when the
-        largest expected gain over the recommended setting is. An expected gain is the posterior
-        mean of how much better a setting is, zero where it is worse: both what is believed and what
-        is not known count.
+        largest expected gain over the recommended setting is and half of the surface's variance is
+        known. An expected gain is the posterior mean of how much better a setting is, zero where
+        it is worse: both what is believed and what is not known count.
         """
         found = stops(
             self._listing,
@@ -349,25 +357,13 @@ class Optimizer:
         is_free = torch.where(is_free.any(1, keepdim=True), is_free, allowed)
         place = best_of(scores, is_free)
         asked: list[int | None] = []
-        for b, m in enumerate(place.tolist()):
-            first = self._first(b, allowed[b])
-            m = m if first is None else first
+        for b, spread in enumerate(self._spread.settings(state, model, is_free)):
+            m = int(place[b]) if spread is None else spread
             may = bool(allowed[b].any())
             if may:
                 self._listing.check_deliverable(m)
             asked.append(m if may else None)
         return asked
-
-    def _first(self, subject: int, allowed: Tensor) -> int | None:
-        """The next setting of a subject's design, while it has given few results."""
-        state = self._state
-        design = self._designs[subject]
-        n_started = int(state.n_told[subject]) + len(state.pending[subject])
-        if n_started >= len(design):
-            return None
-        told = (int(each.index[subject]) for each in state.told if each.has_setting[subject])
-        taken = {*state.pending[subject], *told}
-        return next((m for m in design if m not in taken and bool(allowed[m])), None)
 
     def _allowed(self) -> Tensor:
         limit = self._options.side_effect_limit

@@ -68,8 +68,9 @@ def benefit(belief: Belief, sign: float, reference: Tensor) -> Mixture:
 
     rows = belief.rows.buffer[:, :, :n] * belief.row_share()[..., None]  # B K n M
     row = at_reference(rows[subject, :, :, place], rows.mean(-1))  # B K n
-    table = prior.covariance
-    column = at_reference(table[:, place].transpose(0, 1), table.mean(1)[None])  # B K M
+    column = prior.covariance.columns(place).transpose(0, 1)  # B K M
+    if not bool(is_place.all()):
+        column = at_reference(column, prior.covariance.average()[None])
     between = column - (row[:, :, None] @ rows)[:, :, 0]
     own = torch.where(is_place[..., 0], between[subject, :, place], between.mean(-1))[..., None]
     center = at_reference(

@@ -7,23 +7,21 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
-from torch.quasirandom import SobolEngine
 
 from neurostim.encoding import Encoding
+from neurostim.surrogate.covariance import LARGEST_LIST
 from neurostim.surrogate.generic import AMPLITUDE, SITE, device_prior, side_effect_prior
 from neurostim.surrogate.prior import ListPrior
 from neurostim.surrogate.table_prior import (
-    Columns,
     device_gaussian_prior,
     table_prior,
     table_side_effect_prior,
 )
-from patient_models.randomness import Purpose, uniforms
 from protocols import OFF, InputError, ParameterSpace, Setting
 from safety import Envelope, deliverable, is_deliverable, load_envelope
 
 Row: TypeAlias = tuple[float, ...]
-LARGEST_LIST = 2048
+MOST_COLUMNS = 1000
 MATCH = 1e-9
 """How far, as a share of a column's largest number, a told row may be from one of the table."""
 
@@ -54,24 +52,6 @@ class Listing:
         if self.is_device:
             return side_effect_prior(self.features)
         return table_side_effect_prior(self.features)
-
-    def design(self, n: int, seed: int, subject: int) -> tuple[int, ...]:
-        """The first settings of a subject: spread evenly over the table, `n` at most.
-
-        Each is the nearest row, not taken yet, to the next point of a scrambled Sobol sequence.
-        """
-        if n == 0:
-            return ()
-        unit = Columns.of(self.features).unit
-        scramble = int(uniforms(seed, subject, 0, Purpose.CONTROLLER) * 2**31)
-        n_points = min(n, len(unit))
-        points = SobolEngine(unit.shape[1], scramble=True, seed=scramble).draw(n_points).to(unit)
-        taken: list[int] = []
-        for point in points:
-            away = (unit - point).square().sum(1)
-            away[taken] = torch.inf
-            taken.append(int(away.argmin()))
-        return tuple(taken)
 
     def index_of(self, setting: object) -> int:
         """The place of a setting on the list; raise `InputError` when it is not there."""
@@ -157,6 +137,10 @@ def _table(space: object) -> Listing:
         table = table[:, None]
     if table.ndim != 2 or 0 in table.shape:
         raise InputError(f"space has shape {table.shape}: M settings x d numbers were expected")
+    if table.shape[1] > MOST_COLUMNS:
+        raise InputError(
+            f"space has {table.shape[1]} columns: at most {MOST_COLUMNS} were expected"
+        )
     if not np.isfinite(table).all():
         raise InputError("space holds NaN or infinity: finite numbers were expected")
     settings = tuple(tuple(row) for row in table.tolist())

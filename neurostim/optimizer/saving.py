@@ -6,18 +6,21 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
 
 from neurostim.optimizer.listing import Listing
 from neurostim.optimizer.state import Result, State, replayed, with_pending
+from neurostim.surrogate.covariance import Dense
 from neurostim.surrogate.prior import TENSORS, ListPrior
 from protocols import InputError, Mode, Setting
 from safety import Contact, Envelope, Montage
+from safety.envelope import GIVEN
 
 FORMAT = "neurostim optimizer 1"
+LARGEST_BYTES = 1_000_000_000
 COLUMNS = ("index", "value", "exposure", "has_setting", "harm")
 
 UNSOUND = (
@@ -26,6 +29,7 @@ UNSOUND = (
     EOFError,
     IndexError,
     KeyError,
+    MemoryError,
     NotImplementedError,
     OSError,
     RuntimeError,
@@ -51,7 +55,7 @@ def save(
         arrays["table"] = listing.features.numpy()
     if prior is not None:
         for each in fields(prior):
-            value = getattr(prior, each.name)
+            value = prior.table if each.name == "covariance" else getattr(prior, each.name)
             arrays[f"prior_{each.name}"] = np.asarray(value)
     document = {
         "format": FORMAT,
@@ -71,6 +75,10 @@ def load(
 ) -> tuple[Any, Envelope | None, dict[str, Any], ListPrior | None, Callable[[State], State]]:
     """The space, envelope, options and prior of a file, and what brings a first state up to it."""
     try:
+        with ZipFile(path) as archive:  # which says how large its parts become
+            n_bytes = sum(part.file_size for part in archive.infolist())
+        if n_bytes > LARGEST_BYTES:
+            raise ValueError(f"{n_bytes:,} bytes: at most {LARGEST_BYTES:,} were expected")
         with (
             path.open("rb") as raw,
             np.load(raw) as file,
@@ -127,6 +135,7 @@ def _prior(arrays: dict[str, Any]) -> ListPrior | None:
     }
     return ListPrior(
         **parts,
+        covariance=Dense(torch.from_numpy(arrays["prior_covariance"].copy())),
         cycle_periods=tuple(arrays["prior_cycle_periods"].tolist()),
         wander_sd=float(arrays["prior_wander_sd"]),
         wander_keep=float(arrays["prior_wander_keep"]),
@@ -136,8 +145,12 @@ def _prior(arrays: dict[str, Any]) -> ListPrior | None:
 def _envelope(envelope: Envelope | None) -> dict[str, Any] | None:
     if envelope is None:
         return None
-    kept = {each.name for each in fields(envelope) if each.init}
-    return {name: value for name, value in asdict(envelope).items() if name in kept}
+    document = {name: getattr(envelope, name) for name in GIVEN}
+    return document | {
+        "contacts": [each._asdict() for each in envelope.contacts],
+        "montages": [each._asdict() for each in envelope.montages],
+        "fallback_baseline": asdict(envelope.fallback_baseline),
+    }
 
 
 def _read_envelope(document: dict[str, Any]) -> Envelope:
@@ -150,4 +163,6 @@ def _read_envelope(document: dict[str, Any]) -> Envelope:
         Montage(**each | {"shares_permille": tuple(each["shares_permille"])})
         for each in document["montages"]
     )
+    baseline = document["fallback_baseline"]
+    parts["fallback_baseline"] = Setting(**baseline | {"mode": Mode(baseline["mode"])})
     return Envelope(**parts)

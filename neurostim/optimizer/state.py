@@ -1,8 +1,8 @@
 """What an optimiser knows between two calls: a value, so that undoing is going back to an old one.
 
 Continuous responses come in any units. The filter sees them standardised by each subject's average
-and spread; whenever these change, everything told so far is standardised again and the belief is
-computed anew from it, exactly. Counts have no units, but a subject's level starts from the average
+and spread; whenever these change, everything told so far is standardised again and the belief
+follows, exactly (`whitening`). Counts have no units, but a subject's level starts from the average
 rate in the same way. A prior that the user brought is about the values as they are told, and
 nothing is standardised.
 """
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from neurostim.optimizer.whitening import Whitened
 from neurostim.surrogate.filter import Belief, Observed
 from neurostim.surrogate.refit import chosen, refit
 
@@ -48,6 +49,7 @@ class State:
 
     belief: Belief
     harm: Belief
+    whitened: Whitened  # of continuous responses that are standardised
     is_standardised: bool
     told: tuple[Result, ...]
     centre: Floats  # B
@@ -92,7 +94,8 @@ def after(state: State, result: Result) -> State:
     centre, spread = scales(told)
     now = replace(told, centre=centre, spread=spread)
     belief = told_of(state, result, scaled(now, result.value))
-    return with_scales(replace(now, belief=belief), centre, spread)
+    whitened = state.whitened.told(belief, torch.from_numpy(result.value))
+    return with_scales(replace(now, belief=belief, whitened=whitened), centre, spread)
 
 
 def with_pending(state: State, pending: Pending, n_asks: int) -> State:
@@ -137,10 +140,10 @@ def without(asked: tuple[int, ...], index: int) -> tuple[int, ...]:
 
 
 def scaled(state: State, value: Floats) -> Floats:
-    """Values as the filter sees them."""
+    """Values as the filter sees them, `B` or `B n`."""
     if state.belief.likelihood.name == "counts" or not state.is_standardised:
         return value
-    return (value - state.centre) / state.spread
+    return ((value.T - state.centre) / state.spread).T
 
 
 def observed(state: State, result: Result, value: Floats) -> Observed:
@@ -187,44 +190,10 @@ def with_scales(state: State, centre: Floats, spread: Floats) -> State:
     if belief.likelihood.name == "counts":
         start = torch.from_numpy(centre)[:, None].expand_as(belief.level_start)
         return replace(state, belief=replace(belief, level_start=start.clone()))
-    values = np.stack([scaled(state, each.value) for each in state.told], axis=1)
-    again = replace(belief.observed, value=torch.from_numpy(np.nan_to_num(values)))
-    return replace(state, belief=with_values(replace(belief, observed=again)))
-
-
-def with_values(belief: Belief) -> Belief:
-    """The Gaussian belief that other values at the same settings would have led to.
-
-    What is certain does not depend on the values. The rows of V are those of the inverse Cholesky
-    factor L of the covariance of the values times their covariance with the list, so that L can be
-    read off them: below the diagonal it is a row's entry at a later setting, and on the diagonal
-    the entry is q = v / sqrt(v + noise), which gives v. The mean is V'z with Lz the values.
-    """
-    observed, prior, n = belief.observed, belief.prior, belief.n_rows
-    subject = torch.arange(belief.n_patients)[:, None]
-    rows = belief.rows.buffer[:, :, :n]  # B K n M
-    level = belief.extra_rows[..., 0]  # B K n
-    seen = rows[subject, :, :, observed.index].permute(0, 2, 1, 3)  # B K n n, of row at setting
-    seen = seen + level[:, :, None]  # the setting first, then the row
-    noise = prior.dispersion.square()[:, None] / observed.exposure[:, None]  # B K n
-    square = seen.diagonal(dim1=-2, dim2=-1).square()
-    variance = (square + (square.square() + 4 * square * noise).sqrt()) / 2
-    scale = (variance + noise).sqrt()
-    lower = seen.tril(-1) + torch.diag_embed(scale)
-    away = observed.value[:, None] - belief.level_start[..., None]
-    away = torch.where(observed.mask[:, None], away, 0.0)
-    z = torch.linalg.solve_triangular(lower, away[..., None], upper=False)[..., 0]
-    z = torch.where(observed.mask[:, None], z, 0.0)
-    density = torch.where(observed.mask[:, None], z.square() / 2 + scale.log(), 0.0)
-    log_weight = torch.log_softmax(prior.log_weight, 0) - density.sum(-1)
-    extra_mean = belief.extra_mean.clone()
-    extra_mean[..., 0] = belief.level_start + (level * z).sum(-1)
-    return replace(
-        belief,
-        mean=prior.mean + (z[:, :, None] @ rows)[:, :, 0],
-        extra_mean=extra_mean,
-        log_weight=torch.log_softmax(log_weight, dim=1),
-    )
+    value = torch.from_numpy(np.nan_to_num(scaled(state, state.values())))
+    belief = replace(belief, observed=replace(belief.observed, value=value))
+    scale = torch.from_numpy(centre), torch.from_numpy(spread)
+    return replace(state, belief=state.whitened.standardised(belief, *scale))
 
 
 def refitted(state: State) -> State:

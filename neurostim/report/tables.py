@@ -270,6 +270,13 @@ def quartiles(values: pd.Series) -> str:
     return f"{number(middle, '%')} ({interval(low, high, '%')})"
 
 
+ISOLATION: dict[bool | None, str] = {
+    True: "each in a process of its own, within deadlines",
+    False: "in the process of the trial",
+}
+"""How controllers ran; older manifests do not say."""
+
+
 def identity(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what identifies this run, and lets it be run again."""
     return list(identity_rows(manifest))
@@ -289,6 +296,7 @@ def identity_rows(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         "Envelope hash": manifest.get("envelope_hash"),
         "Machine": manifest.get("machine"),
         "Computed on": manifest.get("compute"),
+        "Controllers": ISOLATION.get(manifest.get("is_isolated")),
         "Created": manifest.get("created"),
     }
     for name, value in facts.items():

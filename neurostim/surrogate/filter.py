@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from neurostim.surrogate.likelihood import Likelihood, site_of
+from neurostim.surrogate.memory import check_fits
 from neurostim.surrogate.prior import ListPrior
 
 FIRST_CAPACITY = 8
@@ -77,6 +78,7 @@ class Rows:
             while capacity <= n:
                 capacity *= 2
             shape = (*row.shape[:2], capacity, row.shape[2])
+            check_fits(shape, row)
             rows = Rows(row.new_empty(shape), n)
             rows.buffer[:, :, :n] = self.buffer[:, :, :n]
         torch.mul(row, scale, out=rows.buffer[:, :, n])
@@ -117,9 +119,13 @@ class Belief:
         n_patients: int,
         level_mean: Tensor | None = None,
     ) -> Self:
-        """Before the first observation; `level_mean`, `B`, stands in for the prior's."""
+        """Before the first observation; `level_mean`, `B`, stands in for the prior's.
+
+        Raises `InputError`, here or as rows are added, when these do not fit into memory.
+        """
         b, k, m = n_patients, prior.n_particles, prior.n_settings
         mean = prior.mean
+        check_fits((b, k, FIRST_CAPACITY, m), mean)
         extra_mean = torch.zeros_like(prior.extra_variance).expand(b, -1, -1).clone()
         extra_mean[..., 0] = prior.level_mean if level_mean is None else level_mean[:, None]
         none = mean.new_empty(b, 0)
@@ -229,7 +235,7 @@ def absorbed(belief: Belief, observed: Observed) -> Belief:
     prior, n = belief.prior, belief.n_rows
     patient = torch.arange(belief.n_patients, device=belief.mean.device)
     x = observed.index
-    list_row = prior.covariance[:, x].transpose(0, 1)  # B K M
+    list_row = prior.covariance.columns(x).transpose(0, 1)  # B K M
     carried_row = belief.carried_prior
     in_mean, at_end = share_carried(observed.days, prior.wash_in)
     own, carried = (1 - in_mean)[..., None], in_mean[..., None]

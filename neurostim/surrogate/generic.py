@@ -1,15 +1,17 @@
 """Priors that know no population: particles over smooth surfaces that fall off at the edges."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from math import exp, log
 
 import torch
-from gpytorch.kernels import MaternKernel
 from torch import Tensor
 
 from neurostim.encoding import FEATURES
+from neurostim.surrogate.covariance import covariance_of
 from neurostim.surrogate.prior import ListPrior
+from neurostim.surrogate.surface import Surface
 
 AMPLITUDE, LOG_FREQUENCY, SITE = (
     FEATURES.index(name) for name in ("amplitude", "log_frequency", "site")
@@ -41,14 +43,6 @@ HAZARD_SD, HAZARD_LEVEL_SD = 1.0, 1.5
 range, more or less by a factor of e^1.8 between patients and settings, and hardly any near zero."""
 
 
-def matern(features: Tensor, lengthscales: Sequence[float]) -> Tensor:
-    """Matern-5/2 correlations between rows of features, `M M`, a length scale per column."""
-    kernel = MaternKernel(nu=2.5, ard_num_dims=features.shape[-1]).to(features)
-    kernel.lengthscale = torch.tensor(lengthscales, dtype=features.dtype)
-    with torch.no_grad():
-        return kernel(features).to_dense()
-
-
 def arch(position: Tensor) -> Tensor:
     """0 at the bottom of a range, 1 near its middle, and little at its top: `M` from 0 to 1.
 
@@ -59,13 +53,16 @@ def arch(position: Tensor) -> Tensor:
     return 2 * (position * (1 + OVERHANG - position)).clamp_min(0.0).sqrt() / (1 + OVERHANG)
 
 
-def smooth_table(encoded: Tensor, amplitude: float, frequency: float) -> Tensor:
-    """Correlation of effects between encoded settings, `M M`, apart from what the arch does."""
+def smooth_surface(encoded: Tensor, amplitude: float, frequency: float) -> Surface:
+    """Effects of encoded settings, `M d`, apart from what the arch does."""
     lengthscales = [1.0] * SITE
     lengthscales[AMPLITUDE], lengthscales[LOG_FREQUENCY] = amplitude, frequency
-    site = encoded[:, SITE]
-    sites = torch.where(site[:, None] == site, 1.0, SITE_CORRELATION)
-    return matern(encoded[:, :SITE], lengthscales) * sites
+    return Surface(
+        numbers=encoded[:, :SITE],
+        lengthscales=tuple(lengthscales),
+        names=encoded[:, SITE, None],
+        correlation=SITE_CORRELATION,
+    )
 
 
 def device_prior(
@@ -91,13 +88,13 @@ def device_prior(
 
     """
     height = arch(encoded[:, AMPLITUDE])
-    shapes = [smooth_table(encoded, *each) * height[:, None] * height for each in LENGTHSCALES]
-    grid = list(product(EFFECT_SDS, range(len(shapes)), concentrations, keeps))
+    surfaces = [replace(smooth_surface(encoded, *each), height=height) for each in LENGTHSCALES]
+    grid = list(product(EFFECT_SDS, range(len(surfaces)), concentrations, keeps))
     columns = [torch.tensor(each, dtype=encoded.dtype) for each in zip(*grid, strict=True)]
     every = torch.ones_like(columns[0])
     return ListPrior(
         mean=encoded.new_zeros(len(grid), len(encoded)),
-        covariance=torch.stack([sd**2 * shapes[shape] for sd, shape, _, _ in grid]),
+        covariance=covariance_of(surfaces, columns[1].long(), columns[0].square()),
         dispersion=columns[2],
         keep=columns[3],
         wash_in=every * wash_in,
@@ -116,10 +113,10 @@ def side_effect_prior(encoded: Tensor) -> ListPrior:
     """Log hazard per unit of exposure of a bothersome side effect: rises with the amplitude."""
     amplitude = encoded[:, AMPLITUDE]
     every = torch.ones(len(LENGTHSCALES), dtype=encoded.dtype)
-    tables = [smooth_table(encoded, *each) for each in LENGTHSCALES]
+    surfaces = [replace(smooth_surface(encoded, *each), height=amplitude) for each in LENGTHSCALES]
     return ListPrior(
-        mean=(LOG_HAZARD_RISE * amplitude).expand(len(tables), -1),
-        covariance=HAZARD_SD**2 * amplitude[:, None] * amplitude * torch.stack(tables),
+        mean=(LOG_HAZARD_RISE * amplitude).expand(len(surfaces), -1),
+        covariance=covariance_of(surfaces, torch.arange(len(surfaces)), every * HAZARD_SD**2),
         dispersion=every,
         keep=every,
         wash_in=every * 0,
@@ -127,5 +124,5 @@ def side_effect_prior(encoded: Tensor) -> ListPrior:
         level_sd=every * HAZARD_LEVEL_SD,
         level_keep=every,
         cycle_sd=every * 0.1,
-        log_weight=every * -log(len(tables)),
+        log_weight=every * -log(len(surfaces)),
     )

@@ -130,14 +130,17 @@ class ListModel(Model):
             points = points.unsqueeze(-3)  # lists of q that all patients share
             is_shared = True
         points = points[..., :1, :, :] if is_shared else points
-        distinct, which = torch.unique(
-            points.reshape(-1, points.shape[-1]), dim=0, return_inverse=True
-        )
-        is_same = (distinct[:, None] == self.settings).all(-1)  # U M
-        if not bool(is_same.any(1).all()):
-            stray = distinct[~is_same.any(1)][0].tolist()
+        n_settings = len(self.settings)
+        both = torch.cat((self.settings, points.reshape(-1, points.shape[-1])))
+        distinct, which = torch.unique(both, dim=0, return_inverse=True)
+        first = which.new_full((len(distinct),), n_settings)
+        on_list = torch.arange(n_settings, device=which.device)
+        first.scatter_reduce_(0, which[:n_settings], on_list, "amin")
+        place = first[which[n_settings:]]
+        if bool((place == n_settings).any()):
+            stray = both[n_settings:][place == n_settings][0].tolist()
             raise ValueError(f"X holds {stray}: settings of the list were expected")
-        place = is_same.long().argmax(1)[which].view(points.shape[:-1])
+        place = place.view(points.shape[:-1])
         return place.expand(*place.shape[:-2], n_patients, place.shape[-1])
 
     def _alone(self, place: Tensor) -> MultivariateNormal:
@@ -159,7 +162,7 @@ class ListModel(Model):
         rows = belief.rows.buffer[patient, :, : belief.n_rows, by_patient]  # B Nq K n
         rows = (rows * belief.row_share()[:, None]).unflatten(1, (n_lists, n_joint))
         explained = torch.einsum("blqkn,blrkn->blkqr", rows, rows)
-        table = prior.covariance[:, lists[..., :, None], lists[..., None, :]]  # K N B q q
+        table = prior.covariance.block(lists[..., :, None], lists[..., None, :])  # K N B q q
         covariances = table.permute(2, 1, 0, 3, 4) - explained
         center = torch.einsum("bk,blkq->blq", weight, means)
         apart = means - center[:, :, None]

@@ -8,6 +8,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from neurostim.surrogate.covariance import LARGEST_TABLE, Covariance, Dense, joined
+from protocols import InputError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ListPrior:
@@ -18,7 +21,7 @@ class ListPrior:
     """
 
     mean: Tensor  # K M, of the effects
-    covariance: Tensor  # K M M
+    covariance: Covariance
     dispersion: Tensor  # K, of the likelihood
     keep: Tensor  # K, correlation of the effects with themselves one unit of time later
     wash_in: Tensor  # K, time constant with which an effect comes and goes; 0 is at once
@@ -33,10 +36,11 @@ class ListPrior:
 
     def __post_init__(self) -> None:
         n_particles, n_settings = self.mean.shape
-        if self.covariance.shape != (n_particles, n_settings, n_settings):
+        if (self.covariance.n_particles, self.covariance.n_settings) != (n_particles, n_settings):
             raise ValueError(
-                f"covariance has shape {tuple(self.covariance.shape)}: "
-                f"({n_particles}, {n_settings}, {n_settings}) was expected"
+                f"covariance is of {self.covariance.n_particles} particles and "
+                f"{self.covariance.n_settings} settings: {n_particles} and {n_settings} were "
+                "expected"
             )
         for name in PER_PARTICLE:
             shape = tuple(getattr(self, name).shape)
@@ -56,7 +60,20 @@ class ListPrior:
     @property
     def variance(self) -> Tensor:
         """Prior variance of each effect, `K M`."""
-        return self.covariance.diagonal(dim1=1, dim2=2)
+        return self.covariance.diagonal()
+
+    @property
+    def table(self) -> Tensor:
+        """The covariance of every pair, `K M M`, which learning and saving need.
+
+        Raises `InputError` when the list is longer than a table may be.
+        """
+        if isinstance(self.covariance, Dense):
+            return self.covariance.table
+        raise InputError(
+            f"a prior over {self.n_settings} settings keeps no table of them, which learning and "
+            f"saving need: at most {LARGEST_TABLE} settings were expected; thin the list out"
+        )
 
     @property
     def has_wash_in(self) -> bool:
@@ -92,17 +109,23 @@ class ListPrior:
         moved: dict[str, Any] = {
             name: getattr(self, name).to(device=device, dtype=dtype) for name in TENSORS
         }
-        return replace(self, **moved)
+        return replace(self, **moved, covariance=self.covariance.to(device, dtype))
+
+    def of(self, particles: Tensor) -> Self:
+        """These particles with their weights: places among them, or whether each is one of them."""
+        columns: dict[str, Any] = {name: getattr(self, name)[particles] for name in TENSORS}
+        return replace(self, **columns, covariance=self.covariance.of(particles))
 
     def with_keeps(self, keeps: Sequence[float]) -> Self:
         """Each particle once for every one of these `keep`s, equally likely."""
         n_each = len(keeps)
-        repeated: dict[str, Any] = {
-            name: getattr(self, name).repeat_interleave(n_each, dim=0) for name in TENSORS
-        }
-        repeated["keep"] = torch.tensor(keeps).to(self.keep).repeat(self.n_particles)
-        repeated["log_weight"] = repeated["log_weight"] - log(n_each)
-        return replace(self, **repeated)
+        particles = torch.arange(self.n_particles, device=self.keep.device)
+        repeated = self.of(particles.repeat_interleave(n_each))
+        return replace(
+            repeated,
+            keep=torch.tensor(keeps).to(self.keep).repeat(self.n_particles),
+            log_weight=repeated.log_weight - log(n_each),
+        )
 
     def mixed_with(self, other: Self, share: float) -> Self:
         """Both sets of particles, with this total weight on the other's.
@@ -117,14 +140,18 @@ class ListPrior:
             ours, theirs = getattr(self, name), getattr(other, name)
             if ours != theirs:
                 raise ValueError(f"{name}: {ours} and {theirs} cannot be mixed")
-        joined: dict[str, Any] = {
+        columns: dict[str, Any] = {
             name: torch.cat((getattr(self, name), getattr(other, name))) for name in TENSORS
         }
         weights = (
             torch.log_softmax(self.log_weight, 0) + log(1 - share),
             torch.log_softmax(other.log_weight, 0) + log(share),
         )
-        return replace(self, **joined | {"log_weight": torch.cat(weights)})
+        return replace(
+            self,
+            **columns | {"log_weight": torch.cat(weights)},
+            covariance=joined(self.covariance, other.covariance),
+        )
 
 
 PER_PARTICLE = (
@@ -137,4 +164,4 @@ PER_PARTICLE = (
     "cycle_sd",
     "log_weight",
 )
-TENSORS = ("mean", "covariance", *PER_PARTICLE)
+TENSORS = ("mean", *PER_PARTICLE)

@@ -5,8 +5,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from neurostim.surrogate.covariance import Covariance, Dense
 from neurostim.surrogate.filter import Belief, Rows
 from neurostim.surrogate.model import ListModel
+from neurostim.surrogate.nearby import Nearby, Smoothed
 
 SUPPORTED_SHARE = 0.95
 """A setting is supported when what was seen has lowered its variance to this share or below."""
@@ -34,25 +36,25 @@ def level_and_effect(belief: Belief) -> tuple[Tensor, Tensor]:
     return mean, (second - mean.square()).clamp_min(0.0).sqrt()
 
 
-def smoothed(belief: Belief, weights: Tensor) -> Belief:
+def smoothed(belief: Belief, nearby: Nearby) -> Belief:
     """The belief about weighted means of effects: what is left when settings are perturbed.
 
-    Args:
-        belief: about the effects themselves.
-        weights: `M M`, how likely each setting (column) is delivered when another (row) is meant.
-
     The result is for reading only: it is not told further observations.
-
     """
     prior, n = belief.prior, belief.n_rows
-    covariance = weights @ prior.covariance @ weights.T
-    rows = belief.rows.buffer[:, :, :n] @ weights.T
-    read = replace(prior, mean=prior.mean @ weights.T, covariance=covariance)
+    covariance: Covariance
+    if isinstance(prior.covariance, Dense):
+        weights = nearby.matrix()
+        covariance = Dense(weights @ prior.covariance.table @ weights.T)
+    else:
+        covariance = Smoothed(base=prior.covariance, nearby=nearby)
+    rows = nearby.over(belief.rows.buffer[:, :, :n])
+    read = replace(prior, mean=nearby.over(prior.mean), covariance=covariance)
     kept = (rows * belief.row_share()[..., None]).square().sum(2)
     return replace(
         belief,
         prior=read,
-        mean=belief.mean @ weights.T,
+        mean=nearby.over(belief.mean),
         variance=(read.variance - kept).clamp_min(0.0),
         rows=Rows(rows, n),
     )

@@ -96,7 +96,7 @@ def refit(belief: Belief) -> Belief:
     x = observed.index  # B n
     day, weights, carried = mixtures(belief)
     age = (day[:, :, None] - day[:, None, :]).abs()[:, None]  # B 1 n n
-    effects = prior.covariance[:, x[:, :, None], x[:, None, :]].movedim(0, 1)  # B K n n
+    effects = prior.covariance.block(x[:, :, None], x[:, None]).movedim(0, 1)  # B K n n
     effects = effects * prior.keep[:, None, None] ** age
     extra = extras_at(prior, observed.at_day)  # B n E
     cycles = extra[:, None, :, prior.n_levels :] * prior.cycle_sd[:, None, None]
@@ -116,7 +116,7 @@ def refit(belief: Belief) -> Belief:
     )
     to_now = (belief.day[:, None] - day)[:, None]  # B 1 n
     kept = prior.keep[:, None] ** to_now
-    to_list = (weights * kept[:, :, None]) @ prior.covariance[:, x].movedim(0, 1)  # B K n M
+    to_list = (weights * kept[:, :, None]) @ prior.covariance.columns(x).movedim(0, 1)  # B K n M
     to_levels = prior.levels_kept(to_now[:, 0]).movedim(-2, 1) * level_variance[:, None]
     to_cycles = cycles * prior.cycle_sd[:, None, None]
     to_extra = torch.cat((to_levels, to_cycles), dim=-1)

@@ -7,14 +7,16 @@ categories are read. The evidence weighs them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, sqrt
 
 import torch
 from torch import Tensor
 
-from neurostim.surrogate.generic import AMPLITUDE, arch, matern, smooth_table
+from neurostim.surrogate.covariance import covariance_of
+from neurostim.surrogate.generic import AMPLITUDE, arch, smooth_surface
 from neurostim.surrogate.prior import ListPrior
+from neurostim.surrogate.surface import Surface
 
 MOST_CATEGORIES = 5
 """A column of whole numbers 0 (or 1) to at most this many may be names rather than amounts."""
@@ -139,44 +141,25 @@ def box_arch(unit: Tensor) -> Tensor:
     return (inside.sqrt() / (0.5 + OVERHANG)).prod(dim=1)
 
 
-def table_of(columns: Columns, particle: Particle, as_names: bool) -> Tensor:
-    """Covariance of a surface, `M M`, scaled to a variance of 1 over the list."""
+def surface_of(columns: Columns, particle: Particle, as_names: bool) -> Surface:
+    """What a particle is about, with a variance of 1 over the list."""
     unit = columns.unit
-    names = [as_names and each for each in columns.is_category]
-    amounts = [place for place, is_name in enumerate(names) if not is_name]
-    covariance = torch.ones(len(unit), len(unit), dtype=unit.dtype)
-    for place, is_name in enumerate(names):
-        if is_name:
-            same = unit[:, place, None] == unit[:, place]
-            covariance = torch.where(same, covariance, covariance * CATEGORY_CORRELATION)
-    if amounts:
-        numbers = unit[:, amounts]
-        length = particle.lengthscale * sqrt(max(len(amounts), 2) / 2)
-        lengths = [
-            length * (STRETCH if place % 2 == particle.smooth_column else 1.0)
-            for place in range(len(amounts))
-        ]
-        covariance = covariance * matern(numbers, lengths)
-        if particle.is_arched:
-            height = box_arch(numbers)
-            covariance = covariance * height[:, None] * height
-    return centred(covariance)
-
-
-def centred(covariance: Tensor) -> Tensor:
-    """Covariance of what is left of a surface without its average over the list, scaled to 1.
-
-    The average cannot be told from the level. Left in, it makes every setting look uncertain, and
-    most so under the smoothest particle.
-    """
-    average = covariance.mean(dim=0)
-    left = covariance - average[:, None] - average + average.mean()
-    return left / left.diagonal().mean()
-
-
-def range_of(covariance: Tensor) -> Tensor:
-    """Expected variance over the list of a surface."""
-    return covariance.diagonal().mean() - covariance.mean()
+    is_name = torch.tensor([as_names and each for each in columns.is_category])
+    numbers = unit[:, ~is_name]
+    n_numbers = numbers.shape[1]
+    length = particle.lengthscale * sqrt(max(n_numbers, 2) / 2)
+    lengths = [
+        length * (STRETCH if place % 2 == particle.smooth_column else 1.0)
+        for place in range(n_numbers)
+    ]
+    return Surface(
+        numbers=numbers,
+        lengthscales=tuple(lengths),
+        names=unit[:, is_name],
+        correlation=CATEGORY_CORRELATION,
+        height=box_arch(numbers) if particle.is_arched and n_numbers else None,
+        standing="without its average",
+    )
 
 
 def table_prior(table: Tensor, likelihood: str) -> ListPrior:
@@ -190,24 +173,25 @@ def table_prior(table: Tensor, likelihood: str) -> ListPrior:
     columns = Columns.of(table)
     particles = GAUSSIAN if likelihood == "gaussian" else COUNTS
     as_names = [any(columns.is_category) and k % 2 == 0 for k in range(len(particles))]
-    tables = [table_of(columns, *each) for each in zip(particles, as_names, strict=True)]
-    return listed(tables, particles, likelihood)
+    surfaces = [surface_of(columns, *each) for each in zip(particles, as_names, strict=True)]
+    return listed(surfaces, particles, likelihood)
 
 
-def listed(tables: Sequence[Tensor], particles: Sequence[Particle], likelihood: str) -> ListPrior:
-    """A prior of these particles, whose tables have a variance of 1 over the list."""
-    signal = torch.tensor([each.signal for each in particles], dtype=tables[0].dtype)
-    dispersion = torch.tensor([each.dispersion for each in particles], dtype=tables[0].dtype)
+def listed(
+    surfaces: Sequence[Surface], particles: Sequence[Particle], likelihood: str
+) -> ListPrior:
+    """A prior of these particles, whose surfaces have a variance of 1 over the list."""
+    numbers = surfaces[0].numbers
+    signal = torch.tensor([each.signal for each in particles], dtype=numbers.dtype)
+    dispersion = torch.tensor([each.dispersion for each in particles], dtype=numbers.dtype)
     if likelihood == "gaussian":  # the noise and the surface add up to the spread of responses
         dispersion = dispersion / (1 + signal.square()).sqrt()
         signal = signal * dispersion
-    covariance = torch.stack(list(tables))
-    covariance *= signal.square()[:, None, None]  # in place: 16 tables of a long list are 540 MB
     every = torch.ones_like(signal)
-    weight = torch.tensor([each.weight for each in particles], dtype=tables[0].dtype)
+    weight = torch.tensor([each.weight for each in particles], dtype=numbers.dtype)
     return ListPrior(
-        mean=covariance.new_zeros(covariance.shape[:2]),
-        covariance=covariance,
+        mean=numbers.new_zeros(len(particles), len(numbers)),
+        covariance=covariance_of(surfaces, torch.arange(len(surfaces)), signal.square()),
         dispersion=dispersion,
         keep=every,
         wash_in=every * 0,
@@ -224,12 +208,20 @@ def table_side_effect_prior(table: Tensor) -> ListPrior:
     columns = Columns.of(table)
     unit = columns.unit
     reach = sqrt(max(unit.shape[1], 2) / 2)
-    lengths = [[each * reach] * unit.shape[1] for each in HARM_LENGTHSCALES]
-    tables = torch.stack([matern(unit, each) for each in lengths])
-    every = torch.ones(len(tables), dtype=table.dtype)
+    lengths = [(each * reach,) * unit.shape[1] for each in HARM_LENGTHSCALES]
+    surfaces = [
+        Surface(
+            numbers=unit,
+            lengthscales=each,
+            names=unit[:, :0],
+            correlation=CATEGORY_CORRELATION,
+        )
+        for each in lengths
+    ]
+    every = torch.ones(len(surfaces), dtype=table.dtype)
     return ListPrior(
-        mean=table.new_zeros(tables.shape[:2]),
-        covariance=HARM_SD**2 * tables,
+        mean=table.new_zeros(len(surfaces), len(table)),
+        covariance=covariance_of(surfaces, torch.arange(len(surfaces)), every * HARM_SD**2),
         dispersion=every,
         keep=every,
         wash_in=every * 0,
@@ -237,7 +229,7 @@ def table_side_effect_prior(table: Tensor) -> ListPrior:
         level_sd=every * HARM_LEVEL_SD,
         level_keep=every,
         cycle_sd=every * 0.1,
-        log_weight=every * -log(len(tables)),
+        log_weight=every * -log(len(surfaces)),
     )
 
 
@@ -249,12 +241,15 @@ def device_gaussian_prior(encoded: Tensor) -> ListPrior:
 
     """
     height = arch(encoded[:, AMPLITUDE])
-    tables = []
-    for each in DEVICE_GAUSSIAN:
-        lengths = (each.lengthscale, each.lengthscale)
-        table = smooth_table(encoded, *lengths) * height[:, None] * height
-        tables.append(table / range_of(table))
-    return listed(tables, DEVICE_GAUSSIAN, "gaussian")
+    surfaces = [
+        replace(
+            smooth_surface(encoded, each.lengthscale, each.lengthscale),
+            height=height,
+            standing="over its range",
+        )
+        for each in DEVICE_GAUSSIAN
+    ]
+    return listed(surfaces, DEVICE_GAUSSIAN, "gaussian")
 
 
 DEVICE_GAUSSIAN = tuple(

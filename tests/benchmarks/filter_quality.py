@@ -43,7 +43,8 @@ from scipy.stats import binom, norm
 from neurostim.controllers.acquisition import draws, scores
 from neurostim.meta.mixing import mixed, pruned
 from neurostim.surrogate import Belief, ListModel, refit
-from neurostim.surrogate.generic import EFFECT_SDS, LENGTHSCALES, device_prior, smooth_table
+from neurostim.surrogate.covariance import covariance_of
+from neurostim.surrogate.generic import EFFECT_SDS, LENGTHSCALES, device_prior, smooth_surface
 from neurostim.surrogate.prior import ListPrior
 from neurostim.surrogate.readout import is_supported, level_and_effect
 from patient_models.randomness import uniforms
@@ -146,10 +147,11 @@ def draw_calibration(path: Path, arms: dict[str, Claims]) -> None:
 
 def stationary(generic: ListPrior) -> ListPrior:
     """The generic prior without its arch: as uncertain at the edges as in the middle."""
-    shapes = torch.stack([smooth_table(encoded(), *each) for each in LENGTHSCALES])
-    particles = list(product(EFFECT_SDS, range(len(shapes)), GENERIC_DISPERSIONS))
-    tables = [sd**2 * shapes[shape] for sd, shape, _ in particles]
-    return replace(generic, covariance=torch.stack(tables))
+    shapes = [smooth_surface(encoded(), *each) for each in LENGTHSCALES]
+    particles = product(EFFECT_SDS, range(len(shapes)), GENERIC_DISPERSIONS)
+    sds, which, _ = zip(*particles, strict=True)
+    scale = torch.tensor(sds, dtype=torch.float64).square()
+    return replace(generic, covariance=covariance_of(shapes, torch.tensor(which), scale))
 
 
 def null(patients: Patients) -> Patients:

@@ -3,7 +3,9 @@
 A map is standardised over its grid (average 0, SD 1); a response is the map plus noise of SD 1 / d
 (Cohen's d), or for counts a negative binomial whose rate has d times its noise's SD over the map.
 *Share of the gap* = (map at the recommended setting - average of the map) / (best - average), so
-that a setting at random is 0 and the best is 1; means over 64 or more maps with standard errors.
+that a setting at random is 0 and the best is 1; means over 64 or more maps with standard errors,
+differences between policies on the same maps with the same luck. `n` and `c` are the shares of maps
+on which `should_stop` says "neutral" or "converged".
 
 Defaults (particles, beta) were chosen on `--surfaces tuning`; what is reported is on others: other
 seeds, other shapes of peak (rotated, skewed, heavy-tailed), see `surfaces_of`.
@@ -236,7 +238,8 @@ def tasks(
 
 def shown(values: Floats) -> str:
     """Mean and standard error."""
-    return f"{values.mean():5.2f}±{values.std(ddof=1) / np.sqrt(len(values)):.2f}"
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
+    return f"{values.mean():5.2f}±{error:.2f}"
 
 
 def main() -> None:
@@ -284,6 +287,13 @@ def main() -> None:
             line += f" | {t}: " + " ".join(shown(each) for each in rows.values())
             line += f" n{(asked['stop', t] == 'neutral').mean():.2f}"
             line += f" c{(asked['stop', t] == 'converged').mean():.2f}"
+            is_over = asked["stop", t] == "converged"
+            if is_over.any():
+                pooled.setdefault((task.likelihood, task.d, t, "where converged"), []).append(
+                    rows["ask"][is_over]
+                )
+            rows["ask - random"] = rows["ask"] - rows["random"]
+            rows["ask - best"] = rows["ask"] - rows["best"]
             for policy, each in rows.items():
                 pooled.setdefault((task.likelihood, task.d, t, policy), []).append(each)
                 pooled.setdefault((task.likelihood, task.grid, t, policy), []).append(each)

@@ -18,6 +18,7 @@ from neurostim.meta.federation import generic_start
 from neurostim.meta.prior_file import load_prior, write_prior
 from neurostim.meta.prior_path import prior_path
 from neurostim.plan import make_plan
+from neurostim.surrogate.covariance import Dense
 from neurostim.surrogate.generic import device_prior, side_effect_prior
 from protocols import OFF, InputError, Setting
 from protocols.design import load_design
@@ -281,7 +282,7 @@ def learned(tmp_path: Path) -> Context:
     effects = device_prior(encoded, wash_in=5.0, concentrations=(0.5,))
     mean = torch.full_like(effects.mean, 0.3)
     mean[:, 0], mean[:, LIST.index(at(1, 2000, 5))] = 0.0, -0.7
-    covariance = effects.covariance[:1].expand_as(effects.covariance)
+    covariance = Dense(effects.table[:1].expand_as(effects.table))
     effects = replace(effects, mean=mean, covariance=covariance, level_mean=-1 + 0 * effects.keep)
     path = tmp_path / "prior.safetensors"
     write_prior(path, LIST, effects, side_effect_prior(encoded), [7, 3, 5], {"patients": 200})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from botorch.acquisition.analytic import LogExpectedImprovement
+from botorch.acquisition.analytic import LogExpectedImprovement, UpperConfidenceBound
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,6 @@ import neurostim
 from neurostim.optimizer import Optimizer
 from neurostim.optimizer import state as state_module
 from neurostim.optimizer.contrast import Mixture
-from neurostim.optimizer.state import with_values
 from neurostim.surrogate.refit import refit
 from neurostim.surrogate.table_prior import Columns, table_prior
 from protocols import OFF, InputError, ParameterSpace, Setting
@@ -184,7 +183,7 @@ def test_bad_options_are_a_sentence(options: dict[str, Any], sentence: str) -> N
         (np.zeros((3, 2, 2)), "shape"),
         (["a", "b"], "a table of numbers"),
         (np.array([1.0, 2j]), "complex numbers"),
-        (np.arange(3000.0), "at most 2048"),
+        (np.arange(20_000.0), "at most 16384"),
     ],
 )
 def test_a_bad_table_is_a_sentence(space: Any, sentence: str) -> None:
@@ -446,7 +445,7 @@ def test_standardising_anew_is_exact() -> None:
             asked[1], values[1] = None, None
         optimizer.tell(asked, values, exposure=list(rng.uniform(0.5, 2.0, 2)))
     belief = optimizer.model().belief
-    exact, again = refit(belief), with_values(belief)
+    exact, again = refit(belief), optimizer._state.belief
     for name in ("mean", "log_weight", "extra_mean", "variance"):
         torch.testing.assert_close(getattr(again, name), getattr(exact, name), rtol=1e-6, atol=1e-6)
 
@@ -704,3 +703,82 @@ def test_a_loaded_prior_has_the_types_it_was_saved_with(tmp_path: Path) -> None:
     assert loaded is not None
     for name in ("wander_sd", "wander_keep", "n_levels", "has_drift"):
         assert type(getattr(loaded, name)) is type(getattr(prior, name))
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "counts"])
+def test_while_little_is_known_every_other_ask_goes_where_nothing_was_told(likelihood: Any) -> None:
+    optimizer, rng = on_grid(likelihood=likelihood, n_initial=8), np.random.default_rng(4)
+    asked = []
+    for _ in range(40):
+        asked.append(optimizer.ask())
+        optimizer.tell(asked[-1], float(rng.poisson(9)))
+    assert len(set(asked[:8])) == 8
+    assert all(asked[turn] not in asked[:turn] for turn in range(8, 40, 2))
+
+
+def test_once_the_surface_is_known_the_acquisition_is_left_alone() -> None:
+    optimizer = on_grid(n_initial=8)
+    asked = play(optimizer, 40, noise=0.01)
+    assert len(set(asked[20:])) < 10
+
+
+def test_without_first_settings_the_acquisition_is_left_alone() -> None:
+    optimizer, rng = on_grid(n_initial=0), np.random.default_rng(4)
+    for _ in range(20):
+        best = UpperConfidenceBound(optimizer.model(), beta=16.0)
+        points = torch.tensor(GRID, dtype=torch.float64)[:, None, None]
+        scores = best(points)[:, 0].round(decimals=6)
+        asked = optimizer.ask()
+        assert asked == GRID[int(scores.argmax())]
+        optimizer.tell(asked, float(rng.normal()))
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "counts"])
+def test_at_low_signal_nothing_is_said_to_have_converged(likelihood: Any) -> None:
+    n = 24
+    optimizer = on_grid(likelihood=likelihood, n_subjects=n)
+    rng = np.random.default_rng(6)
+    heights = np.array([height(row) for row in GRID])
+    d = 0.1 * 3**0.5 * (heights - heights.mean()) / heights.std()  # of a Poisson noise of rate 3
+    for _ in range(40):
+        asked = optimizer.ask()
+        rates = 3.0 + d[[optimizer.index_of(each) for each in asked]]
+        optimizer.tell(asked, list(rng.poisson(rates).astype(float)))
+    assert "converged" not in optimizer.should_stop()
+
+
+def test_to_maximize_is_the_mirror_of_to_minimize() -> None:
+    up, down = on_grid(n_subjects=3), on_grid(n_subjects=3, goal="minimize")
+    rng = np.random.default_rng(12)
+    for _ in range(30):
+        asked = up.ask()
+        assert down.ask() == asked
+        values = rng.normal([height(each) for each in asked], 0.5)
+        up.tell(asked, list(values))
+        down.tell(asked, list(-values))
+    for first, second in zip(up.recommend(), down.recommend(), strict=True):
+        assert first.setting == second.setting
+        assert first.expected == pytest.approx(-second.expected, rel=1e-9)
+        assert first.improvement == pytest.approx(second.improvement, rel=1e-9)
+        assert first.interval == pytest.approx([-each for each in second.interval[::-1]], abs=1e-9)
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "counts"])
+def test_the_unsafe_half_of_a_table_is_never_asked(likelihood: Any) -> None:
+    unsafe = [row for row in GRID if row[0] > 0.5]  # where the peak is
+    optimizer = on_grid(likelihood=likelihood, known_unsafe=unsafe, n_subjects=2)
+    rng = np.random.default_rng(3)
+    for turn in range(35):
+        asked = optimizer.ask()
+        assert not set(asked) & set(unsafe)
+        if turn % 5 == 0:  # what was learnt of an unsafe setting may lead nowhere near it
+            asked = [unsafe[turn % len(unsafe)], asked[1]]
+        rates = [20 + 60 * height(each) for each in asked]
+        optimizer.tell(asked, list(rng.poisson(rates).astype(float)))
+    assert not {each.setting for each in optimizer.recommend()} & set(unsafe)
+    assert not {each.runner_up for each in optimizer.explain()} & set(unsafe)
+
+
+def test_a_table_of_too_many_columns_is_a_sentence() -> None:
+    with pytest.raises(InputError, match="columns"):
+        Optimizer(np.eye(2, 1001))

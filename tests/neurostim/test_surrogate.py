@@ -21,9 +21,11 @@ from torch import Tensor
 from neurostim.controllers.acquisition import draws
 from neurostim.encoding import Encoding
 from neurostim.surrogate import LIKELIHOODS, Belief, ListModel, ListPrior, Observed, refit
+from neurostim.surrogate.covariance import Dense
 from neurostim.surrogate.generic import device_prior, side_effect_prior
 from neurostim.surrogate.likelihood import site_of
 from neurostim.surrogate.model import MIN_VARIANCE
+from neurostim.surrogate.nearby import Nearby
 from neurostim.surrogate.readout import is_supported, level_and_effect, smoothed
 from neurostim.surrogate.refit import mixtures
 
@@ -52,7 +54,7 @@ def prior_of(
     mean = 0.3 * torch.randn(n_particles, N_SETTINGS, generator=generator, dtype=torch.float64)
     return ListPrior(
         mean=mean,
-        covariance=torch.stack(tables),
+        covariance=Dense(torch.stack(tables)),
         dispersion=dispersion * every,
         keep=keep * every,
         wash_in=wash_in * every,
@@ -110,7 +112,7 @@ def dense_of(prior: ListPrior, observed: Observed, b: int) -> Any:
         days,
         observed.at_day[b].tolist(),
         prior.mean[0].numpy(),
-        prior.covariance[0].numpy(),
+        prior.table[0].numpy(),
         weights=weights,
         keep=float(prior.keep[0]),
         level=(LEVEL[0], LEVEL[1], float(prior.level_keep[0])),
@@ -177,7 +179,7 @@ class TableGP(gpytorch.models.ExactGP):  # type: ignore[misc]
         likelihood = gpytorch.likelihoods.FixedNoiseGaussianLikelihood(noise)
         super().__init__(x, y, likelihood)
         self.mean = prior.mean[0] + LEVEL[0]
-        self.kernel = TableKernel(prior.covariance[0] + LEVEL[1] ** 2)
+        self.kernel = TableKernel(prior.table[0] + LEVEL[1] ** 2)
 
     def forward(self, x: Tensor) -> gpytorch.distributions.MultivariateNormal:
         mean = self.mean[x[..., 0].long()]
@@ -349,7 +351,7 @@ def test_evidence_prefers_the_particle_that_made_the_counts() -> None:
     prior = prior_of(n_particles=2)
     prior = replace(
         prior,
-        covariance=prior.covariance[:1].expand(2, -1, -1),
+        covariance=Dense(prior.table[:1].expand(2, -1, -1)),
         mean=prior.mean[:1].expand(2, -1),
         dispersion=torch.tensor([20.0, 0.3], dtype=torch.float64),
     )
@@ -381,7 +383,7 @@ def test_the_joint_posterior_is_the_mixture_of_the_particles() -> None:
     places = torch.tensor([3, 8, 11])
     joint = model.posterior(model.settings[places]).distribution
     rows = belief.rows.buffer[:, :, : belief.n_rows] * belief.row_share()[..., None]
-    whole = belief.prior.covariance - rows.mT @ rows  # B K M M
+    whole = belief.prior.table - rows.mT @ rows  # B K M M
     center = torch.einsum("bk,bkm->bm", belief.weight, belief.mean)
     apart = belief.mean - center[:, None]
     matrices = whole + apart[..., :, None] * apart[..., None, :]
@@ -461,7 +463,9 @@ def test_what_a_model_cannot_do_is_said() -> None:
         model.condition_on_observations(model.settings[:1], torch.zeros(1, 1), noise=1)
     prior = prior_of()
     with pytest.raises(ValueError, match="covariance has shape"):
-        replace(prior, covariance=prior.covariance[:, :3])
+        Dense(prior.table[:, :3])
+    with pytest.raises(ValueError, match="3 particles and 20 settings: 1 and 20 were expected"):
+        replace(prior, covariance=prior.covariance.of(torch.tensor([0, 0, 0])))
     with pytest.raises(ValueError, match="keep has shape"):
         replace(prior, keep=prior.keep[:0])
 
@@ -470,7 +474,8 @@ def test_smoothing_is_the_exact_posterior_of_the_weighted_means() -> None:
     model = model_of()
     weights = torch.softmax(torch.randn(N_SETTINGS, N_SETTINGS).double(), dim=1)
     joint = model.posterior(model.settings).distribution
-    read = ListModel(smoothed(model.belief, weights), model.settings)
+    place = torch.arange(N_SETTINGS).expand(N_SETTINGS, -1)
+    read = ListModel(smoothed(model.belief, Nearby(place=place, weight=weights)), model.settings)
     torch.testing.assert_close(read.list_mean, joint.mean @ weights.T, atol=1e-12, rtol=0)
     floor = MIN_VARIANCE * torch.eye(N_SETTINGS).double()
     covariance = weights @ (joint.covariance_matrix - floor) @ weights.T
@@ -499,8 +504,8 @@ def test_draws_have_the_posteriors_mean_and_covariance() -> None:
 
 def test_off_has_no_effect_and_side_effects_rise_with_the_amplitude() -> None:
     prior = device_prior(ENCODED, wash_in=18.0)
-    assert float(prior.covariance[:, 0].abs().max()) == 0
-    eigenvalues = torch.linalg.eigvalsh(prior.covariance)
+    assert float(prior.table[:, 0].abs().max()) == 0
+    eigenvalues = torch.linalg.eigvalsh(prior.table)
     assert float(eigenvalues.min()) > -1e-12
     harm = side_effect_prior(ENCODED)
     amplitude = ENCODED[:, 0]

@@ -84,6 +84,18 @@ EITHER_SIDE = {
         {"pulse_width_us": 300, "amplitude_ua": 5000},
         "Shannon",
     ),
+    "charge in a day": (  # 2 mA x 90 us x 145 Hz on one lead: 2.25504 C
+        {"max_charge_uc = 50_000_000": "max_charge_uc = 2_255_040"},
+        {"amplitude_ua": 2000, "pulse_width_us": 90, "frequency_hz": 145},
+        {"amplitude_ua": 2500, "pulse_width_us": 90, "frequency_hz": 145},
+        "charge in a day",
+    ),
+    "therapies in a day": (  # one in two minutes
+        {"max_therapies = 1300": "max_therapies = 720"},
+        cycling(60_000, 60_000),
+        cycling(30_000, 60_000),
+        "960 therapies",
+    ),
     "a density": (  # 30 uC/cm2 * 0.06 cm2 = 1.8 uC exactly
         {'shannon_k = "1.5"': 'shannon_k = "3"'},
         {"pulse_width_us": 300, "amplitude_ua": 6000},

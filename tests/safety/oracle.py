@@ -26,6 +26,7 @@ class Oracle:
             and self.keeps_pulse(s.frequency_hz, s.pulse_width_us)
             and self.keeps_duty(s.mode, s.on_ms, s.off_ms)
             and self.keeps_electrodes(s.site, s.amplitude_ua, s.pulse_width_us)
+            and self.keeps_day(s)
         )
 
     def is_in_box(self, s: Setting) -> bool:
@@ -51,6 +52,22 @@ class Oracle:
     @staticmethod
     def duty(mode: str, on_ms: int, off_ms: int) -> Fraction:
         return Fraction(1) if mode == "continuous" else Fraction(on_ms, on_ms + off_ms)
+
+    def keeps_day(self, s: Setting) -> bool:
+        """Say whether every 24 h of this setting alone keep the limits of a day."""
+        therapies, on_s = self.day(s.mode, s.on_ms, s.off_ms)
+        day = self.file["day"]
+        charge_uc = self.charge_per_s(s) * on_s / 1000
+        return therapies <= day["max_therapies"] and charge_uc <= day["max_charge_uc"]
+
+    @staticmethod
+    def day(mode: str, on_ms: int, off_ms: int) -> tuple[int, Fraction]:
+        """Return how many on-phases begin in the 24 h that begin with one, and their seconds."""
+        if mode == "continuous":
+            return 0, Fraction(86_400)
+        starts = range(0, 86_400_000, on_ms + off_ms)
+        last_ms = min(on_ms, 86_400_000 - starts[-1])
+        return len(starts), Fraction((len(starts) - 1) * on_ms + last_ms, 1000)
 
     def keeps_electrodes(self, site: int, amplitude_ua: int, width_us: int) -> bool:
         key = site, amplitude_ua, width_us

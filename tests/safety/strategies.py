@@ -48,8 +48,17 @@ def small_envelope(**changes: Any) -> Envelope:
         "rise_amplitude_ua": 8000,
         "rise_charge_nc_per_s": 1_000_000,
         "rise_duty_permille": 1000,
+        "step_amplitude_ua": 8000,
         "ramp_up_ua_per_s": 30,
         "ramp_down_ua_per_s": 120,
+        "day_max_changes": 32,
+        "day_max_therapies": 10_000,
+        "day_max_charge_uc": 10**9,
+        "adverse_site_grade": 2,
+        "adverse_patient_grade": 3,
+        "lockout_s": DAY,
+        "fallback_refusals": 3,
+        "fallback_baseline": OFF,
     }
     return Envelope(**(limits | changes))
 

@@ -61,8 +61,8 @@ def test_only_amplitude_pulse_width_and_on_time_change_and_only_downwards(
 @settings(max_examples=500)
 @given(st.data())
 def test_without_a_past_the_amplitude_is_the_highest_that_is_legal(data: st.DataObject) -> None:
-    envelope = replace(
-        data.draw(envelopes()),
+    envelope = data.draw(envelopes()).replaced(
+        step_amplitude_ua=10**9,
         rise_amplitude_ua=10**9,
         rise_charge_nc_per_s=10**9,
         rise_duty_permille=1000,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from protocols import Setting
 from safety import MAX_AGE_S, Past, Rule, Ruling, review
+from safety.reading import MAX_JUMP
 from tests.safety.strategies import propose, running, small_envelope
 
 ENVELOPE = small_envelope()
@@ -28,8 +29,7 @@ def verdict_of(**changes: object):
     [
         {},
         {"sequence": 6},
-        {"sequence": 10**6},
-        {"sequence": 2**63 - 1},
+        {"sequence": 5 + MAX_JUMP},
         {"at_s": NOW - MAX_AGE_S},
         {"at_s": NOW - 1},
     ],
@@ -48,13 +48,15 @@ def test_a_fresh_proposal_passes_and_uses_up_its_number(changes: dict[str, objec
     ("changes", "rule", "words"),
     [
         ({"patient": 8}, Rule.PATIENT, "addressed to patient 8: this is patient 7"),
-        ({"sequence": 5}, Rule.SEQUENCE, "sequence number 5: one above 5 was expected"),
-        ({"sequence": 2**63}, Rule.SEQUENCE, "a number of more than 63 bits: one above 5 was"),
+        ({"sequence": 5}, Rule.SEQUENCE, "sequence number 5: 6 to 1000005 was expected"),
+        ({"sequence": 2**63}, Rule.SEQUENCE, "a number of more than 63 bits: 6 to 1000005"),
         (
             {"at_s": NOW - MAX_AGE_S - 1},
             Rule.TIME,
             "proposed at 1939 s: 2000 s or up to 60 s before",
         ),
+        ({"sequence": 6 + MAX_JUMP}, Rule.SEQUENCE, "sequence number 1000006: 6 to 1000005 was"),
+        ({"sequence": 2**63 - 1}, Rule.SEQUENCE, "6 to 1000005 was expected"),
         ({"at_s": NOW + 1}, Rule.TIME, "proposed at 2001 s: 2000 s or up to 60 s before"),
         ({"envelope_hash": "0" * 64}, Rule.ENVELOPE, "made for an envelope other than small"),
     ],

@@ -18,7 +18,12 @@ from safety import (
 from tests.safety.oracle import Oracle
 from tests.safety.strategies import SHIPPED, propose
 
-FREE_RISE = {"rise_amplitude_ua": 10**9, "rise_charge_nc_per_s": 10**9, "rise_duty_permille": 1000}
+FREE_RISE = {
+    "step_amplitude_ua": 10**9,
+    "rise_amplitude_ua": 10**9,
+    "rise_charge_nc_per_s": 10**9,
+    "rise_duty_permille": 1000,
+}
 
 
 @pytest.mark.req("SR-02")
@@ -55,7 +60,7 @@ def test_every_combination_is_deliverable_exactly_when_it_is_legal(name: str) ->
 @pytest.mark.req("SR-02")
 @pytest.mark.parametrize("name", envelope_names())
 def test_the_gate_delivers_unchanged_exactly_what_is_deliverable(name: str) -> None:
-    envelope = replace(load_envelope(name), **FREE_RISE)
+    envelope = load_envelope(name).replaced(**FREE_RISE)
     past = Past.start(7)
     every = len(envelope.space) // 4000
     for index, setting in enumerate(envelope.space):

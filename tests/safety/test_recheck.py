@@ -41,9 +41,12 @@ BROKEN = {
     "limit_lead_current": replace(ONE, site=1, amplitude_ua=7000),
     "limit_charge": replace(PLAIN, amplitude_ua=7000, site=1, pulse_width_us=240),
     "limit_duty": replace(PLAIN, on_ms=30_000, off_ms=10_000),
+    "limit_charge_per_day": replace(PLAIN, on_ms=10_000, amplitude_ua=3000),
+    "limit_step": replace(ONE, amplitude_ua=3000),
     "limit_amplitude_rise": replace(ONE, amplitude_ua=4000),
     "limit_charge_rise": replace(PLAIN, amplitude_ua=3000, frequency_hz=100, pulse_width_us=240),
     "limit_duty_rise": replace(PLAIN, on_ms=20_000),
+    "refuse_day": PLAIN,
 }
 ROOMY = {
     "quantise_on_time": {"rise_duty_permille": 1000},
@@ -54,6 +57,9 @@ ROOMY = {
     | {"max_lead_current_ua": 8000},
     "limit_charge_rise": {"interphase_gap_us": 100},
     "limit_duty": {"rise_duty_permille": 1000},
+    "limit_charge_per_day": {"day_max_charge_uc": 300_000},  # 3 mA would use 0.39 C, 2 mA 0.26
+    "limit_step": {"step_amplitude_ua": 2000},
+    "refuse_day": {"day_max_therapies": 2159},  # one a 40 s
 }
 PAST = running(OFF, sequence=3)
 
@@ -80,13 +86,15 @@ def test_there_is_a_fault_for_every_clamp() -> None:
 @pytest.mark.req("SR-05")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_clamp_that_does_nothing_is_caught(monkeypatch, name: str) -> None:
-    envelope = replace(ENVELOPE, **ROOMY.get(name, {}))
-    proposal = propose(envelope, PAST, BROKEN[name], 0)
-    assert not review(proposal, PAST, envelope, 0).past.latched
+    envelope = ENVELOPE.replaced(**ROOMY.get(name, {}))
+    # of what rises too much charge in a day is refused by another clamp as well
+    past = running(BROKEN[name]) if name == "limit_charge_per_day" else PAST
+    proposal = propose(envelope, past, BROKEN[name], 0)
+    assert not review(proposal, past, envelope, 0).past.latched
     with_step(monkeypatch, name, lambda setting, case: setting)
     # without the first clamp a later one meets a site that has no montage, which raises
     rule = Rule.DEFECT if name == "refuse_outside" else Rule.RECHECK
-    check_latched(review(proposal, PAST, envelope, 0), rule)
+    check_latched(review(proposal, past, envelope, 0), rule)
 
 
 @pytest.mark.req("SR-05")

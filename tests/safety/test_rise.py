@@ -169,7 +169,9 @@ def test_a_new_site_or_pulse_width_counts_from_zero(change: dict[str, int]) -> N
 @given(st.data())
 def test_after_a_change_of_place_the_old_amplitude_says_nothing(data: st.DataObject) -> None:
     envelope = data.draw(small_envelopes())
-    free = replace(envelope, rise_amplitude_ua=10**9, rise_charge_nc_per_s=10**9)
+    free = envelope.replaced(
+        step_amplitude_ua=10**9, rise_amplitude_ua=10**9, rise_charge_nc_per_s=10**9
+    )
     before = step(free, Past.start(7), data.draw(settings_of(envelope)), 0).delivered
     wish = data.draw(wishes(envelope))
     moved = step(envelope, running(before), wish, 0)
@@ -194,15 +196,17 @@ def test_a_clock_that_stands_still_or_goes_back_earns_nothing() -> None:
 
 @pytest.mark.req("SR-10")
 def test_what_is_remembered_is_bounded_and_forgets_no_rise() -> None:
-    envelope = small_envelope(rise_charge_nc_per_s=10**9, rise_amplitude_ua=10**6)
+    envelope = small_envelope(
+        rise_charge_nc_per_s=10**9, rise_amplitude_ua=10**6, rise_window_s=1000 * DAY
+    )
     past = running(replace(LOW, frequency_hz=5))
     for now in range(200):
         wish = replace(LOW, frequency_hz=(50, 5)[now % 2])
-        past = step(envelope, past, wish, now).past
+        past = step(envelope, past, wish, now * DAY).past
     assert len(past.rises) == MAX_RISES
     each = 2000 * 120 * 45
     assert sum(rise.charge_pc_per_s for rise in past.rises) == 100 * each
-    assert step(envelope, past, wish, 198 + DAY).past.rises == ()
+    assert step(envelope, past, wish, 1199 * DAY).past.rises == ()
 
 
 @pytest.mark.req("SR-10")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols import OFF, Mode, Setting
-from safety import Past, Rise, Rule, Ruling, is_deliverable, review, tighten
+from safety import Latch, Past, Rise, Rule, Ruling, is_deliverable, review, tighten
 from safety.legality import is_no_more
 from safety.rise import charge_pc_per_s, duty_of
 from tests.safety.strategies import (
@@ -32,13 +32,14 @@ HIGH = Setting(
     off_ms=30_000,
     mode=Mode.CYCLING,
 )
+LATCH = Latch(None, Rule.DEFECT, 0)
 SPENT = (Rise(NOW, 4000, 10**9, 10**6),)
 STATES = {
     "off": Past.start(7),
     "running": running(HIGH),
     "nothing may rise": running(HIGH, at_s=NOW, rises=SPENT),
-    "latched": replace(Past.start(7), latched=True),
-    "latched though something runs": running(HIGH, latched=True),
+    "latched": replace(Past.start(7), latches=(LATCH,)),
+    "latched though something runs": running(HIGH, latches=(LATCH,)),
     "after a long silence": running(HIGH, at_s=0),
     "the clock went back": running(HIGH, at_s=2 * NOW, rises=SPENT),
     "what runs is no longer permitted": running(replace(HIGH, amplitude_ua=7500)),

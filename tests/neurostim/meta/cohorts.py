@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from neurostim.meta.contributions import part
+from neurostim.surrogate.covariance import Dense
 from neurostim.surrogate.filter import Observed
 from neurostim.surrogate.prior import ListPrior
 
@@ -21,7 +22,7 @@ def generic(dispersions: tuple[float, ...] = NOISE_SDS) -> ListPrior:
     table = torch.from_numpy(0.5 * np.exp(-apart / 0.3))
     return ListPrior(
         mean=torch.zeros(len(every), len(POSITIONS), dtype=torch.float64),
-        covariance=table.expand(len(every), -1, -1),
+        covariance=Dense(table.expand(len(every), -1, -1)),
         dispersion=torch.tensor(dispersions, dtype=torch.float64),
         keep=every,
         wash_in=every * 0,

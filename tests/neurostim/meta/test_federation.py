@@ -66,7 +66,7 @@ def parts(people: dict[str, Observed], sizes: tuple[int, ...]) -> list[dict[str,
 def test_a_federated_prior_is_the_pooled_one_over_several_rounds(tmp_path: Path) -> None:
     people = patients(1, 41, 9)
     start = generic_start(LIST, 18.0, DISPERSIONS_PER_DAY)
-    base = {name: start[name].covariance[0] for name in SURFACES}
+    base = {name: start[name].table[0] for name in SURFACES}
     pooled: Surfaces = dict(start)
     federated: Surfaces = dict(start)
     for number in range(1, 5):
@@ -87,7 +87,7 @@ def test_a_federated_prior_is_the_pooled_one_over_several_rounds(tmp_path: Path)
         found = read_prior(tmp_path / f"prior-{number}.safetensors", LIST)
         federated = {"effects": found.effects, "side_effects": found.side_effects}
         for name in SURFACES:
-            for column in ("mean", "covariance", "level_mean", "level_sd", "log_weight"):
+            for column in ("mean", "table", "level_mean", "level_sd", "log_weight"):
                 left, right = (getattr(each[name], column) for each in (federated, pooled))
                 torch.testing.assert_close(left, right, atol=1e-10, rtol=0)
     assert float((pooled["effects"].mean - start["effects"].mean).abs().max()) > 0.05
@@ -202,8 +202,8 @@ def test_noise_leaves_a_prior_that_can_be_used(tmp_path: Path) -> None:
     write_sums(path, LIST, start, summary, about)
     assert combine([path], out)["mu_squared"] == 0.25
     for prior in (read_prior(out, LIST).effects, read_prior(out, LIST).side_effects):
-        assert float(torch.linalg.eigvalsh(prior.covariance[0]).min()) > -1e-10
-        assert float(prior.covariance[0][0].abs().max()) < 1e-12  # off stays without effect
+        assert float(torch.linalg.eigvalsh(prior.table[0]).min()) > -1e-10
+        assert float(prior.table[0][0].abs().max()) < 1e-12  # off stays without effect
         assert float(prior.mean[:, 0].abs().max()) == 0.0
 
 

@@ -37,7 +37,7 @@ def rows_of(observed: Observed) -> list[Patient]:
 def beliefs_of(prior: ListPrior) -> Beliefs:
     return Beliefs(
         mean=prior.mean[0].numpy(),
-        covariance=prior.covariance[0].numpy(),
+        covariance=prior.table[0].numpy(),
         level_mean=float(prior.level_mean[0]),
         level_sd=float(prior.level_sd[0]),
         noise_sds=prior.dispersion.numpy(),
@@ -47,7 +47,7 @@ def beliefs_of(prior: ListPrior) -> Beliefs:
 
 def test_each_round_is_that_of_the_slow_reference_and_never_lowers_the_objective() -> None:
     observed, start, n_pseudo = cohort(3, 30, 12), shared(generic()), 5.0
-    patients, base = rows_of(observed), start.covariance[0].numpy()
+    patients, base = rows_of(observed), start.table[0].numpy()
     assert min(len(place) for place, _, _ in patients) < 3  # ragged
     expected = beliefs_of(start)
     before = objective(expected, patients, base, n_pseudo)
@@ -75,7 +75,7 @@ def test_the_mean_and_the_covariance_come_back() -> None:
     error = (0.45 / 200) ** 0.5
     centred = prior.mean[0].numpy() + offset - TRUE_MEAN
     assert np.abs(centred).max() < 4 * (error + LEVEL_SD / 200**0.5)
-    total = prior.covariance[0].numpy() + float(prior.level_sd[0]) ** 2
+    total = prior.table[0].numpy() + float(prior.level_sd[0]) ** 2
     truth = TRUE_COVARIANCE + LEVEL_SD**2
     relative = np.linalg.norm(total - truth) / np.linalg.norm(truth)
     assert relative < 3 * (2 / 200) ** 0.5
@@ -138,8 +138,8 @@ def test_a_learned_prior_stays_a_prior_when_contributions_are_clipped() -> None:
     prior = shared(generic())
     added = contributions(believed(prior, Gaussian(), cohort(13, 12, 8)))
     scale = (0.5 / added.squared_norms.sqrt()).clamp_max(1.0)
-    after = maximised(prior, added.summed(scale), prior.covariance[0])
-    assert float(torch.linalg.eigvalsh(after.covariance[0]).min()) > 0
+    after = maximised(prior, added.summed(scale), prior.table[0])
+    assert float(torch.linalg.eigvalsh(after.table[0]).min()) > 0
 
 
 def test_generic_particles_take_their_share_and_the_learned_level() -> None:

@@ -45,7 +45,7 @@ def test_a_prior_comes_back_to_the_bit(path: Path) -> None:
     start = generic_start(LIST, 18.0, DISPERSIONS_PER_DAY)
     found = read_prior(path, LIST)
     for name, prior in (("effects", found.effects), ("side_effects", found.side_effects)):
-        for column in ("mean", "covariance", "dispersion", "level_sd", "wash_in", "log_weight"):
+        for column in ("mean", "table", "dispersion", "level_sd", "wash_in", "log_weight"):
             assert torch.equal(getattr(prior, column), getattr(start[name], column))
     assert found.anchors == (3, 1)
     assert found.about["how"] == "learned"
