@@ -13,7 +13,8 @@ the history what the lost one knew. So only controllers that answer from the his
 no more than a shortcut, may be run here; all those that are shipped do.
 
 This contains faults. It is no sandbox: the process runs as the same user, and can read and write
-what that user can.
+what that user can. What it forks behind Python's back ends with it, but outlives us when we are
+killed.
 """
 
 import json

@@ -69,7 +69,7 @@ def fork_behind_the_hook() -> None:
 def eat_memory() -> None:
     eaten = []
     while True:
-        eaten.append(b"x" * 50_000_000)
+        eaten.append(bytes(50_000_000))
 
 
 def raise_deeply() -> None:
