@@ -170,11 +170,14 @@ class GaussianProcess:
         tolerated[:, 0] = True
         return tolerated
 
+    def as_delivered(self, tables: Tables, belief: Belief) -> Belief:
+        """The belief about what comes of settings when the amplitude may be off, for reading."""
+        if not self.perturbed_ticks:
+            return belief
+        return smoothed(belief, Nearby.along(tables.encoded, AMPLITUDE, self.perturbed_ticks))
+
     def _model(self, tables: Tables, belief: Belief) -> ListModel:
-        if self.perturbed_ticks:
-            nearby = Nearby.along(tables.encoded, AMPLITUDE, self.perturbed_ticks)
-            belief = smoothed(belief, nearby)
-        return ListModel(belief, tables.encoded)
+        return ListModel(self.as_delivered(tables, belief), tables.encoded)
 
     def _dwelling(self, tables: Tables, history: History) -> tuple[Booleans, NDArray[np.int64]]:
         """Who has not been on the present setting for long enough, and its place, `B` each."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from neurostim.controllers.acquisition import SCORE_DECIMALS
-from neurostim.optimizer.contrast import benefit, response
+from neurostim.surrogate.contrast import benefit, response
 from neurostim.optimizer.listing import Listing
 from neurostim.optimizer.spreading import is_little_known
 from neurostim.optimizer.state import State

@@ -131,7 +131,7 @@ def run_arm(
                     )
                 batch, lived = live(batch, index, wishes, left, TREATMENT, plan.model, gate)
                 if first:
-                    given = [each.verdict.delivered for each in lived]
+                    given = [each.delivered for each in lived]
                     arm.delivered.append(truth.at(truth.rates, given))
                     arm.is_unsafe.append(truth.at(truth.unsafe, given))
                     changes += [a != b for a, b in zip(given, last, strict=True)]

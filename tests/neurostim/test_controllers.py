@@ -11,6 +11,7 @@ from scipy.stats import chisquare
 from stories import LIST, history_of, random_history
 
 from neurostim.controllers import CONTROLLERS, Context, Controller, build_controller
+from neurostim.controllers.explanation import explain
 from neurostim.controllers.trade_offs import front, power_uw_per_kohm, trade_offs
 from neurostim.encoding import Encoding
 from neurostim.history import History
@@ -356,6 +357,55 @@ def test_trade_offs_are_what_nothing_beats() -> None:
                     and (other.side_effect_probability or 0) < (one.side_effect_probability or 0)
                 )
                 assert not is_beaten
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("gp", {}), ("gp-safe", {}), ("gp", {"perturbed_ticks": 1})]
+)
+def test_an_explanation_is_of_what_is_recommended_and_proposed(
+    name: str, options: dict[str, Any]
+) -> None:
+    gp = build(name, **options)
+    history = random_history(5, list(range(6)), 12)
+    allowed = np.ones((6, len(LIST)), dtype=np.bool_)
+    known = gp.init(CONTEXT)
+    _, recommended = gp.recommend(known, history, allowed)
+    _, proposed = gp.propose(known, history, allowed)
+    found = explain(gp, known, history, allowed)
+    assert [each.proposed for each in found] == proposed
+    assert [each.n_told for each in found] == history.n_epochs.tolist()
+    for each, setting in zip(found, recommended, strict=True):
+        assert each.n_dropped == 0
+        assert each.recommended is not None
+        assert each.recommended.setting == setting
+        assert each.runner_up != setting
+        assert (each.runner_up is None) == (each.n_left_out == len(LIST) - 1)
+        assert (each.runner_up is None) == (each.margin is None)
+        assert each.intent == ("exploit" if each.proposed == setting else "explore")
+        low, high = each.recommended.rate_interval
+        assert 0 < low < each.recommended.rate_per_28_days < high
+        least, most = each.recommended.reduction_interval
+        assert least <= each.recommended.reduction <= most <= 1
+        assert each.margin is None or 0 <= each.margin < 1
+        assert (each.n_left_out > 0) <= (name == "gp-safe" or bool(history.worst_grade.max() >= 2))
+    assert len({each.recommended.setting for each in found}) > 1
+
+
+def test_an_explanation_says_how_sure_it_is() -> None:
+    """Where one setting halves the rate for a year, it is recommended with little doubt."""
+    gp = build("gp")
+    good = at(1, 2000, 145)
+    treated = history_of(80, *[(good, 10, 0)] * 12)
+    allowed = np.ones((1, len(LIST)), dtype=np.bool_)
+    [sure] = explain(gp, gp.init(CONTEXT), treated, allowed)
+    assert sure.recommended.setting == good
+    assert sure.recommended.probability_of_improvement > 0.95
+    assert sure.recommended.reduction_interval[0] > 0
+    assert sure.recommended.rate_per_28_days == pytest.approx(10, rel=0.3)
+    [unsure] = explain(gp, gp.init(CONTEXT), history_of(80, *[(OFF, 40, 0)] * 12), allowed)
+    assert unsure.recommended.setting == OFF
+    assert unsure.recommended.reduction_interval == (0.0, 0.0)
+    assert unsure.recommended.rate_per_28_days == pytest.approx(40, rel=0.15)
 
 
 def test_a_front_is_what_a_plain_search_finds() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import neurostim
 from neurostim.optimizer import Optimizer
 from neurostim.optimizer import state as state_module
-from neurostim.optimizer.contrast import Mixture
+from neurostim.surrogate.contrast import Mixture
 from neurostim.surrogate.refit import refit
 from neurostim.surrogate.table_prior import Columns, table_prior
 from protocols import OFF, InputError, ParameterSpace, Setting
