@@ -29,7 +29,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 CONSTRAINTS = ROOT / "constraints.txt"
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-KERNEL = ("kernel", "legality", "quantity", "reading", "rise", "verdict")
+KERNEL = ("case", "clamps", "day", "kernel", "legality", "quantity", "reading", "rise", "verdict")
 
 
 def main() -> int:

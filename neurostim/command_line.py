@@ -116,11 +116,24 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The HTML file to write.  [default: FOLDER/report.html]")
     ] = None,
+    permutations: Annotated[
+        int, typer.Option(help="Add tests by so many random permutations, such as 9999.")
+    ] = 0,
+    every_pair: Annotated[
+        bool, typer.Option("--every-pair", help="Compare every two arms, not only the reference.")
+    ] = False,
+    important: Annotated[
+        float, typer.Option(help="Percentage points that make a patient worse or better.")
+    ] = 25.0,
 ) -> None:
     """Write the protocol comparison report, one self-contained HTML file."""
+    from neurostim.requests import Requests
     from neurostim.results import load
 
-    path = load(folder).report(out or folder / "report.html")
+    requests = Requests(
+        is_every_pair=every_pair, n_permutations=permutations, important_points=important
+    )
+    path = load(folder).report(out or folder / "report.html", requests)
     console.print(f"Report: {path}", soft_wrap=True)
 
 
@@ -468,7 +481,8 @@ def safety_line(result: "Result") -> str:
     counts = epochs["ruling"].value_counts()
     return (
         f"Device incidents: {int(epochs['n_incidents'].sum())}. Of {len(epochs):,} proposals "
-        f"{counts.get('clamped', 0):,} were lowered, {counts.get('held', 0):,} held and "
+        f"{counts.get('clamped', 0):,} were lowered, {counts.get('held', 0):,} held, "
+        f"{counts.get('fallen-back', 0):,} answered with the baseline or nothing and "
         f"{counts.get('stopped', 0):,} stopped."
     )
 

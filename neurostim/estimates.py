@@ -1,11 +1,14 @@
 """Estimates: one number with its 95 % interval, over the patients of an arm or of two.
 
 Intervals come from a bootstrap over patients or from an exact distribution; what could not be had
-is NaN, with the reason in words.
+is NaN, with the reason in words. The Monte Carlo error of an estimate is its standard error over
+the simulated patients, since they are what a longer simulation would have more of.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,30 +23,51 @@ Statistic = Callable[[Array], Array]
 N_RESAMPLES = 2000
 BOOTSTRAP_SEED = 20260101
 RESAMPLED_VALUES_AT_ONCE = 4_000_000
-LARGEST_BOSCHLOO = 200
+MOST_KEPT = 100_000_000
 FEWEST_PER_ARM = 5
+Z_975 = float(stats.norm.ppf(0.975))
 RESAMPLED = "percentile bootstrap interval over patients (five or more)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """One number with its 95 % interval; what could not be had is NaN, and `method` says why."""
+    """One number with its 95 % interval; what could not be had is NaN, and `method` says why.
+
+    `monte_carlo_error` is in the unit of the estimate; `p_error` is that of a p value which was
+    itself had by random permutations. An interval that is open to the right has `high` infinite.
+    """
 
     estimate: float = NAN
     low: float = NAN
     high: float = NAN
+    monte_carlo_error: float = NAN
     n: int
     p: float = NAN
+    p_error: float = NAN
     method: str
+
+
+class Resampled(NamedTuple):
+    """What a bootstrap shows: the 95 % percentile interval, and the standard error."""
+
+    low: float
+    high: float
+    error: float
 
 
 def median_estimate(values: Array, p: float, method: str) -> Estimate:
     """Return a median with its bootstrap interval."""
     if not len(values):
         return Estimate(n=0, method="Not estimated: no patient has a percent change.")
-    low, high = bootstrap(values[:, None], _medians)
+    low, high, error = bootstrap_median(values)
     return Estimate(
-        estimate=float(np.median(values)), low=low, high=high, n=len(values), p=p, method=method
+        estimate=float(np.median(values)),
+        low=low,
+        high=high,
+        monte_carlo_error=error,
+        n=len(values),
+        p=p,
+        method=method,
     )
 
 
@@ -56,16 +80,29 @@ def mean_rate(amount: pd.Series, exposure: pd.Series, is_count: bool = False) ->
     if is_count and sums[:, 0].sum() == 0:
         # A bootstrap of nothing but zeros has no width, which would read as certainty.
         high = poisson_interval(0)[1] / float(sums[:, 1].sum())
-        method = "No event, so the upper end is the exact Poisson limit over all patients."
-        return Estimate(estimate=0.0, low=0.0, high=high, n=len(sums), method=method)
-    low, high = bootstrap(sums, ratios)
+        return Estimate(
+            estimate=0.0,
+            low=0.0,
+            high=high,
+            monte_carlo_error=error_from(0.0, high),
+            n=len(sums),
+            method="No event, so the upper end is the exact Poisson limit over all patients.",
+        )
+    low, high, error = bootstrap_sums(sums, ratios)
     return Estimate(
-        estimate=float(ratios(sums)),
+        estimate=float(ratios(sums.sum(axis=0))),
         low=low,
         high=high,
+        monte_carlo_error=error,
         n=len(sums),
         method=f"Ratio of sums over patients; {RESAMPLED}.",
     )
+
+
+def error_from(low: float, high: float) -> float:
+    """Return the standard error to which a 95 % interval belongs, NaN where it is open."""
+    width = high - low
+    return width / (2 * Z_975) if np.isfinite(width) else NAN
 
 
 def poisson_interval(n_events: int) -> tuple[float, float]:
@@ -83,70 +120,59 @@ def holm(p: Array) -> Array:
     return adjusted
 
 
-def rank_sum(left: Array, right: Array) -> float:
-    """Return p by Wilcoxon's rank-sum test, 1 where every value is the same."""
-    if not len(left) or not len(right):
-        return NAN
-    if np.ptp(np.concatenate([left, right])) == 0:
-        return 1.0
-    return float(stats.mannwhitneyu(left, right, alternative="two-sided").pvalue)
+def bootstrap_median(values: Array) -> Resampled:
+    """Return the spread of the median of values resampled with a fixed seed."""
+    if len(values) < FEWEST_PER_ARM:
+        return Resampled(NAN, NAN, NAN)
+    return _spread([np.median(values[rows], axis=-1) for rows in _resamples(len(values))])
 
 
-def signed_rank(differences: Array) -> float:
-    """Return p by Wilcoxon's signed-rank test, 1 where nothing differs."""
-    moved = differences[differences != 0]
-    if not len(moved):
-        return 1.0 if len(differences) else NAN
-    return float(stats.wilcoxon(moved).pvalue)
-
-
-def two_shares(n_left_true: int, n_left: int, n_right_true: int, n_right: int) -> tuple[float, str]:
-    """Return p for two shares, and which exact test gave it."""
-    test = exact_test(n_left + n_right)
-    if not n_left or not n_right:
-        return NAN, test
-    n_true = n_left_true + n_right_true
-    if n_true in (0, n_left + n_right):
-        return 1.0, test
-    table = [[n_left_true, n_right_true], [n_left - n_left_true, n_right - n_right_true]]
-    if test == "boschloo":
-        return float(min(1.0, stats.boschloo_exact(table).pvalue)), test
-    return float(stats.fisher_exact(np.array(table)).pvalue), test
-
-
-def exact_test(n: int) -> str:
-    """Return which exact test compares two shares of `n` patients together."""
-    # Boschloo's is the more powerful of the two, but takes minutes for a thousand patients.
-    return "boschloo" if n <= LARGEST_BOSCHLOO else "fisher"
-
-
-def bootstrap(values: Array, statistic: Statistic) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a statistic of rows resampled with a fixed seed.
+def bootstrap_sums(values: Array, statistic: Statistic) -> Resampled:
+    """Return the spread of a statistic of sums over rows resampled with a fixed seed.
 
     Below five rows there is none: the resamples would show less spread than there is.
-    `statistic` takes resamples x rows x columns and returns one value per resample. Chunks bound
-    the memory, since a trial may have 100,000 patients.
+
+    Args:
+        values: rows x columns.
+        statistic: takes the sums, resamples x columns, and returns one value per resample.
+
     """
     n_rows = len(values)
     if n_rows < FEWEST_PER_ARM:
-        return NAN, NAN
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    n_at_once = max(1, min(N_RESAMPLES, RESAMPLED_VALUES_AT_ONCE // n_rows))
-    found: list[Array] = []
-    for start in range(0, N_RESAMPLES, n_at_once):
-        size = (min(n_at_once, N_RESAMPLES - start), n_rows)
-        found.append(statistic(values[rng.integers(n_rows, size=size)]))
-    low, high = np.nanquantile(np.concatenate(found), [0.025, 0.975])
-    return float(low), float(high)
+        return Resampled(NAN, NAN, NAN)
+    is_kept = n_rows * N_RESAMPLES <= MOST_KEPT
+    chunks = _kept_multiplicities(n_rows) if is_kept else _multiplicities(n_rows)
+    return _spread([statistic(times.astype(float) @ values) for times in chunks])
 
 
-def _medians(resamples: Array) -> Array:
-    """Return the median of each resample's first column."""
-    return np.median(resamples[..., 0], axis=-1)
-
-
-def ratios(resamples: Array) -> Array:
-    """Return the first column's sum over the second's, NaN where that is not above 0."""
-    sums = resamples.sum(axis=-2)
+def ratios(sums: Array) -> Array:
+    """Return the first column over the second, NaN where that is not above 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(sums[..., 1] > 0, sums[..., 0] / sums[..., 1], NAN)
+
+
+def _resamples(n_rows: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield rows drawn with replacement, resamples x rows, in chunks that bound the memory."""
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    n_at_once = max(1, min(N_RESAMPLES, RESAMPLED_VALUES_AT_ONCE // n_rows))
+    for start in range(0, N_RESAMPLES, n_at_once):
+        yield rng.integers(n_rows, size=(min(n_at_once, N_RESAMPLES - start), n_rows))
+
+
+def _multiplicities(n_rows: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield how often each row is in each resample: sums over it are then one product."""
+    for resamples in _resamples(n_rows):
+        yield np.stack([np.bincount(rows, minlength=n_rows).astype(np.uint8) for rows in resamples])
+
+
+@lru_cache(maxsize=1)
+def _kept_multiplicities(n_rows: int) -> tuple[npt.NDArray[np.uint8], ...]:
+    """Return the multiplicities, which most endpoints of a table share."""
+    return tuple(_multiplicities(n_rows))
+
+
+def _spread(found: list[Array]) -> Resampled:
+    """Return the interval and the standard error that resampled statistics show."""
+    spread = np.concatenate(found)
+    low, high = np.nanquantile(spread, [0.025, 0.975])
+    return Resampled(float(low), float(high), float(np.nanstd(spread, ddof=1)))

@@ -9,22 +9,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
+
 from neurostim.asking import Wish as Wish
 from neurostim.asking import ask as ask
 from neurostim.asking import prepare as prepare
 from neurostim.clinic import after_epoch
+from neurostim.gate import Gate as Gate
+from neurostim.gate import conclude, passed
 from neurostim.history import History, Integers
 from patient_models import Model, Outcome, State
-from protocols import OFF, SECONDS_PER_DAY, Observation, Proposal
-from safety import AuditLog, Envelope, Past, Verdict, review
+from protocols import OFF, SECONDS_PER_DAY, Observation, Setting
+from safety import Finding, Past, Ruling
+from safety.columns import Pasts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
     """Patients of one arm between two epochs, with what the gate remembers and what was seen."""
 
     states: tuple[State, ...]
-    pasts: tuple[Past, ...]
+    pasts: Pasts
     history: History
 
     @classmethod
@@ -32,7 +37,7 @@ class Batch:
         """Patients before their first epoch."""
         return cls(
             states=tuple(states),
-            pasts=tuple(Past.start(state.patient) for state in states),
+            pasts=Pasts.of([Past.start(state.patient) for state in states]),
             history=History.empty([state.patient for state in states]),
         )
 
@@ -42,16 +47,10 @@ class Lived:
     """One epoch of one patient with everything that led to it."""
 
     wish: Wish
-    verdict: Verdict
+    delivered: Setting
+    ruling: Ruling
+    findings: tuple[Finding, ...]
     outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
-    """The safety layer as one arm uses it: the envelope in force and the log of what it decided."""
-
-    envelope: Envelope
-    log: AuditLog
 
 
 def live(
@@ -65,54 +64,47 @@ def live(
 ) -> tuple[Batch, list[Lived]]:
     """The batch after one more epoch of the patients at `index`, and what that epoch was.
 
-    Each patient is reviewed alone. The intent is in the log before the patient model sees a
-    setting, the outcome after it.
+    Each patient is reviewed apart from the others. The intent is in the log before the patient
+    model sees a setting, the outcome after it. Raises `LogSealedError` when the log cannot be
+    written: where no intent is written, the epoch is lived with nothing that rises.
     """
-    verdicts = [_review(batch, b, wish, gate) for b, wish in zip(index, wishes, strict=True)]
-    intents = [
-        gate.log.intend(verdict, at_s=batch.states[b].day * SECONDS_PER_DAY)
-        for b, verdict in zip(index, verdicts, strict=True)
-    ]
-    outcomes = model.advance(
-        [batch.states[b] for b in index], [verdict.delivered for verdict in verdicts], days
-    )
-    states, pasts = list(batch.states), list(batch.pasts)
-    for b, verdict, intent, outcome in zip(index, verdicts, intents, outcomes, strict=True):
-        telemetry = outcome.observation.telemetry
-        gate.log.conclude(
-            intent,
-            at_s=outcome.state.day * SECONDS_PER_DAY,
-            stimulation_s=telemetry.stimulation_s,
-            charge_uc=telemetry.charge_uc,
-            n_incidents=telemetry.n_incidents,
-        )
-        # An event, a restart or a release between two reviews happens here, and nowhere else.
-        end_s = outcome.state.day * SECONDS_PER_DAY
+    living = [batch.states[b] for b in index]
+    now = np.array([state.day for state in living], dtype=np.int64) * SECONDS_PER_DAY
+    patients = [state.patient for state in living]
+    through = passed(gate, patients, wishes, batch.pasts.rows(index), now)
+    outcomes = model.advance(living, through.verdicts.settings(), days)
+    if through.sealed is not None:
+        raise through.sealed
+    conclude(gate, through.intents, outcomes)
+    observations = [outcome.observation for outcome in outcomes]
+    # An event, a restart or a release between two reviews happens here, and nowhere else.
+    ends_s = [outcome.state.day * SECONDS_PER_DAY for outcome in outcomes]
+    pasts = after_epoch(through.verdicts.pasts, gate.envelope, gate.log, observations, ends_s)
+    states = list(batch.states)
+    for b, outcome in zip(index, outcomes, strict=True):
         states[b] = outcome.state
-        pasts[b] = after_epoch(verdict.past, gate.envelope, outcome.observation, end_s)
-    history = batch.history.append(
-        index, phase, [wish.requested for wish in wishes], [o.observation for o in outcomes]
+    requested = [wish.requested for wish in wishes]
+    after = replace(
+        batch,
+        states=tuple(states),
+        pasts=batch.pasts.with_rows(index, pasts),
+        history=batch.history.append(index, phase, requested, observations),
     )
-    lived = [
-        Lived(wish=wish, verdict=verdict, outcome=outcome)
-        for wish, verdict, outcome in zip(wishes, verdicts, outcomes, strict=True)
+    others = map(through.verdicts.others.get, range(len(index)))
+    return after, [
+        Lived(
+            wish=wish,
+            delivered=setting,
+            ruling=alone.ruling if alone else Ruling.ACCEPTED,
+            findings=alone.findings if alone else (),
+            outcome=outcome,
+        )
+        for wish, setting, alone, outcome in zip(
+            wishes, through.verdicts.settings(), others, outcomes, strict=True
+        )
     ]
-    return replace(batch, states=tuple(states), pasts=tuple(pasts), history=history), lived
 
 
 def observe_off(model: Model, states: Sequence[State], days: int) -> list[Observation]:
     """What each of these people would write in the coming days, with nothing delivered."""
     return [outcome.observation for outcome in model.advance(states, [OFF] * len(states), days)]
-
-
-def _review(batch: Batch, position: int, wish: Wish, gate: Gate) -> Verdict:
-    state, past = batch.states[position], batch.pasts[position]
-    now = state.day * SECONDS_PER_DAY
-    proposal = Proposal(
-        patient=state.patient,
-        sequence=past.sequence + 1,
-        at_s=now,
-        envelope_hash=gate.envelope.hash,
-        setting=wish.setting,
-    )
-    return review(proposal, past, gate.envelope, now)

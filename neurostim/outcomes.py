@@ -1,6 +1,7 @@
 """Outcomes: one row per arm and patient, made from the epochs that a trial lived.
 
-A missing day leaves the denominator and is never a zero; what could not be known is missing, too.
+A missing day leaves the denominator and is never a zero; what could not be known is missing, too. A
+month is 28 days, as in every rate.
 """
 
 from collections.abc import Mapping
@@ -10,19 +11,30 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from neurostim.waiting_times import KEYS, days_to_count, days_to_near_best
 from protocols.observation import SEVERE_GRADE
 
-KEYS = ["arm", "patient"]
 FIELDS = ("site", "amplitude_ua", "frequency_hz", "pulse_width_us", "on_ms", "off_ms", "mode")
-REFUSALS = ("clamped", "held", "stopped")
+REFUSALS = ("clamped", "held", "fallen-back", "stopped")
 ADVERSE_GRADE = 2
 COMPLETE_SHARE = 0.8
+RESPONDER_PERCENTS = (50, 75, 90)
 WORSENING_PERCENT = 25.0
+MONTH_DAYS = 28
+FREEDOM_MONTHS = (3, 6)
+REFUSED = "n_refused_"
+"""How the columns begin that count the epochs in which a rule refused what was asked for."""
+ROUNDING = 1e-9
 NAN = float("nan")
 
 
 def evaluation_start(epochs: pd.DataFrame, schedule: Mapping[str, Any]) -> int:
-    """Return the day on which the evaluation window, the last part of treatment, begins.
+    """Return the day on which the evaluation window, the last part of treatment, begins."""
+    return window_start(epochs, schedule, int(schedule["evaluation_days"]))
+
+
+def window_start(epochs: pd.DataFrame, schedule: Mapping[str, Any], window_days: int) -> int:
+    """Return the day on which the last `window_days` of treatment begin.
 
     Treatment is taken to begin where its first epoch does, so that a phase between baseline and
     treatment moves the window with it. An epoch belongs to the window when it *begins* inside it:
@@ -31,7 +43,7 @@ def evaluation_start(epochs: pd.DataFrame, schedule: Mapping[str, Any]) -> int:
     """
     starts = epochs.loc[epochs["phase"] == "treatment", "start_day"]
     first = int(starts.min()) if len(starts) else int(schedule["baseline_days"])
-    return first + int(schedule["treatment_days"]) - int(schedule["evaluation_days"])
+    return first + int(schedule["treatment_days"]) - window_days
 
 
 def outcomes(
@@ -40,8 +52,10 @@ def outcomes(
     """Return one row per arm and patient, from the rows of a trial.
 
     Rates are per 28 *recorded* days. A change from a baseline without seizures, or over a window
-    without a diary, is missing and never a zero. Seizure freedom asks for a diary on at least 80 %
-    of the window's days; an emptier diary without seizures counts as not shown to be free.
+    without a diary, is missing and never a zero. Seizure freedom, in the evaluation window and in
+    the last three and six months of treatment, asks for a diary on at least 80 % of the window's
+    days; an emptier diary without seizures counts as not shown to be free, and a window longer
+    than treatment is missing.
     """
     epochs = epochs.assign(arm=epochs["arm"].astype(str))
     index = epochs.groupby(KEYS, sort=False).size().index
@@ -52,8 +66,20 @@ def outcomes(
     frame = pd.DataFrame(index=index)
     _add_diary(frame, "baseline", baseline)
     _add_diary(frame, "evaluation", evaluation)
-    _add_change(frame, schedule)
+    _add_change(frame)
+    evaluation_days = int(schedule["evaluation_days"])
+    frame["is_seizure_free"] = _is_free(frame, evaluation, schedule, evaluation_days)
+    for months in FREEDOM_MONTHS:
+        days = MONTH_DAYS * months
+        window = treatment[treatment["start_day"] >= window_start(epochs, schedule, days)]
+        is_lived = days <= int(schedule["treatment_days"])
+        frame[f"is_seizure_free_{months}_months"] = _is_free(
+            frame, window if is_lived else window.iloc[:0], schedule, days
+        )
+    frame = frame.join(days_to_count(treatment, frame["baseline_rate_28"]))
     _add_safety(frame, treatment)
+    _add_refusals(frame, treatment)
+    _add_battery(frame, rows)
     _add_settings(frame, treatment)
     frame["n_incidents"] = _total(frame, rows, rows["n_incidents"]).astype("int64")
     return _add_truth(frame, treatment, patients).reset_index()
@@ -74,24 +100,31 @@ def _add_diary(frame: pd.DataFrame, window: str, rows: pd.DataFrame) -> None:
     frame[f"n_{window}"] = n_seizures.astype("Int64")
     frame[f"days_{window}"] = days
     frame[f"calendar_days_{window}"] = _total(frame, rows, rows["days"]).astype("int64")
-    frame[f"{window}_rate_28"] = 28 * as_floats(n_seizures) / days.where(days > 0)
+    frame[f"{window}_rate_28"] = MONTH_DAYS * as_floats(n_seizures) / days.where(days > 0)
 
 
-def _add_change(frame: pd.DataFrame, schedule: Mapping[str, Any]) -> None:
+def _add_change(frame: pd.DataFrame) -> None:
     """Add the change from baseline, and whether it crosses the usual cut-offs."""
     baseline, evaluation = frame["baseline_rate_28"], frame["evaluation_rate_28"]
     change = 100 * (evaluation - baseline) / baseline.where(baseline > 0)
     frame["percent_change"] = change.round(9)  # a change of exactly 50 % must meet the cut-off
     change = frame["percent_change"]
-    for percent in (50, 75):
+    for percent in RESPONDER_PERCENTS:
         frame[f"is_responder_{percent}"] = _known(change <= -percent, change)
+    frame["is_worse_25"] = _known(change >= WORSENING_PERCENT, change)
+
+
+def _is_free(
+    frame: pd.DataFrame, rows: pd.DataFrame, schedule: Mapping[str, Any], window_days: int
+) -> pd.Series:
+    """Return whether the diary of a window shows no seizure, missing where there is no diary."""
+    n_seizures = _total(frame, rows, rows["n_seizures"].astype("Float64"), min_count=1)
     # An epoch that straddles the window's start takes less than one epoch from it; who is not
     # followed for the rest is not complete either.
-    followed = int(schedule["evaluation_days"]) - int(schedule["epoch_days"])
-    window_days = frame["calendar_days_evaluation"].clip(lower=followed)
-    is_complete = frame["days_evaluation"] >= COMPLETE_SHARE * window_days
-    frame["is_seizure_free"] = _known((evaluation == 0) & is_complete, evaluation)
-    frame["is_worse_25"] = _known(change >= WORSENING_PERCENT, change)
+    followed = window_days - int(schedule["epoch_days"])
+    calendar_days = _total(frame, rows, rows["days"]).clip(lower=followed)
+    is_complete = _total(frame, rows, rows["days_recorded"]) >= COMPLETE_SHARE * calendar_days
+    return _known((n_seizures == 0) & is_complete, n_seizures)
 
 
 def _known(truth: pd.Series, source: pd.Series) -> pd.Series:
@@ -108,13 +141,39 @@ def _add_safety(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
         "n_severe": grade >= SEVERE_GRADE,
         "n_unsafe": rows["true_is_unsafe"].to_numpy(dtype=bool),
         "n_requested_changed": _is_changed(rows),
-        **{f"n_{ruling}": (rows["ruling"] == ruling).to_numpy() for ruling in REFUSALS},
+        **{
+            f"n_{ruling.replace('-', '_')}": (rows["ruling"] == ruling).to_numpy()
+            for ruling in REFUSALS
+        },
     }
     for name, flag in flags.items():
         frame[name] = _total(frame, rows, pd.Series(flag, index=rows.index)).astype("int64")
     frame["has_unsafe"] = frame["n_unsafe"] > 0
     frame["charge_c"] = _total(frame, rows, rows["charge_uc"]) / 1e6
+    frame["energy_j"] = _total(frame, rows, rows["energy_mj"]) / 1e3
     frame["treatment_days"] = _total(frame, rows, rows["days"]).astype("int64")
+
+
+def _add_refusals(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Add in how many epochs each rule was named that changed what was asked for."""
+    refused = rows[rows["ruling"].isin(REFUSALS)]
+    named = refused["rules"].fillna("").astype(str)
+    parts = {text: set(text.split(";")) for text in named.unique()}
+    for rule in sorted(set().union(*parts.values()) - {""}):
+        is_named = named.map({text: rule in rules for text, rules in parts.items()})
+        frame[f"{REFUSED}{rule}"] = _total(frame, refused, is_named).astype("int64")
+
+
+def _add_battery(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Add what treatment took from the battery, and over how many days that is known.
+
+    Over an epoch in which the battery was replaced it is not.
+    """
+    used = -as_floats(rows.groupby(KEYS)["battery_permille"].diff())
+    is_known = (rows["phase"] == "treatment") & (used >= 0)
+    known = rows[is_known]
+    frame["battery_used_permille"] = _total(frame, known, pd.Series(used, rows.index)[is_known])
+    frame["battery_days"] = _total(frame, known, known["days"]).astype("int64")
 
 
 def _setting_of(rows: pd.DataFrame, prefix: str) -> pd.DataFrame:
@@ -148,7 +207,11 @@ def _add_settings(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
 
 
 def _add_truth(frame: pd.DataFrame, rows: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
-    """Add what only a simulation knows: the gap to the best setting, and how much was closed."""
+    """Add what only a simulation knows: the gap to the best setting, and how much was closed.
+
+    Regret is what the best setting would have spared: over all of treatment, and per 28 days at
+    the final setting.
+    """
     truth = patients.set_index("patient")[["true_rate_off_per_day", "true_rate_best_per_day"]]
     frame = frame.join(truth, on="patient")
     days = frame["treatment_days"]
@@ -159,6 +222,10 @@ def _add_truth(frame: pd.DataFrame, rows: pd.DataFrame, patients: pd.DataFrame) 
     final = rows.groupby(KEYS)["true_rate_per_day"].last().reindex(frame.index)
     frame["true_rate_final_per_day"] = final
     frame["gap_closed_final"] = (frame["true_rate_off_per_day"] - final) * days
+    frame["regret_final_28"] = MONTH_DAYS * (final - frame["true_rate_best_per_day"])
+    is_above = rows["true_rate_per_day"] > (1 + ROUNDING) * off
+    frame["days_above_baseline"] = _total(frame, rows, rows["days"] * is_above).astype("int64")
+    frame = frame.join(days_to_near_best(rows, frame))
     worse = final >= (1 + WORSENING_PERCENT / 100) * frame["true_rate_off_per_day"]
     frame["is_worse_25_truly"] = _known(worse, final)
     return frame

@@ -16,6 +16,7 @@ from neurostim.endpoints import endpoints
 from neurostim.outcomes import outcomes
 from neurostim.plan import BLOCK_SIZE, make_plan
 from neurostim.report import write_report
+from neurostim.requests import USUAL, Requests
 from neurostim.storage import MANIFEST, read_manifest, read_tables
 from neurostim.trial import Progress, run
 from protocols import InputError
@@ -46,13 +47,18 @@ class Result:
         """One row per arm and patient: rates, changes, responses, safety and the gap."""
         return self._outcomes.copy()
 
-    def endpoints(self) -> pd.DataFrame:
-        """One row per arm and endpoint: estimate, 95 % interval, p, and how they were made."""
-        return endpoints(self._outcomes, self.manifest["design"]["analysis"]["reference"])
+    def endpoints(self, requests: Requests = USUAL) -> pd.DataFrame:
+        """One row per arm and endpoint: estimate, 95 % interval, p, and how they were made.
 
-    def report(self, path: str | Path) -> Path:
+        Every pair of arms, tests by permutation, and another minimal important difference are had
+        by asking: `endpoints(neurostim.requests.Requests(n_permutations=9_999))`.
+        """
+        reference = self.manifest["design"]["analysis"]["reference"]
+        return endpoints(self._outcomes, reference, requests)
+
+    def report(self, path: str | Path, requests: Requests = USUAL) -> Path:
         """Write the protocol comparison report, one self-contained HTML file."""
-        return write_report(Path(path), self._epochs, self._patients, self.manifest)
+        return write_report(Path(path), self._epochs, self._patients, self.manifest, requests)
 
 
 def run_trial(

@@ -59,9 +59,9 @@ def patient_row(patient: int, truth: Truth) -> Row:
 
 def epoch_row(arm: str, phase: int, lived: Lived, truth: Truth) -> Row:
     """One row of the epochs table, its number left out."""
-    verdict, outcome = lived.verdict, lived.outcome
+    outcome = lived.outcome
     observation = outcome.observation
-    rate, is_unsafe = truth.at(verdict.delivered)
+    rate, is_unsafe = truth.at(lived.delivered)
     return {
         "arm": arm,
         "patient": outcome.state.patient,
@@ -69,10 +69,10 @@ def epoch_row(arm: str, phase: int, lived: Lived, truth: Truth) -> Row:
         "start_day": observation.start_day,
         "days": observation.days,
         **_setting("requested", lived.wish.requested),
-        **_setting("delivered", verdict.delivered),
-        "ruling": verdict.ruling.value,
-        "rules": ";".join(finding.rule.value for finding in verdict.findings),
-        "findings": " ".join(finding.sentence for finding in verdict.findings),
+        **_setting("delivered", lived.delivered),
+        "ruling": lived.ruling.value,
+        "rules": ";".join(finding.rule.value for finding in lived.findings),
+        "findings": " ".join(finding.sentence for finding in lived.findings),
         "fault": lived.wish.fault,
         "n_seizures": observation.n_seizures,
         "days_recorded": observation.days_recorded,

@@ -28,7 +28,7 @@ from neurostim.storage import (
 )
 from patient_models import State
 from protocols import InputError
-from safety import AuditLog, anchor_path
+from safety import AuditLog, LogSealedError, anchor_path
 
 Progress = Callable[[int, int], None]
 """Told how many patient-days are done, and of how many."""
@@ -151,7 +151,10 @@ def audit_path(folder: Path, shard: Shard) -> Path:
 
 
 def run_shard(plan: Plan, shard: Shard, folder: Path, key: str) -> Iterator[int]:
-    """Run one shard and write its files; yields how many patient-days are done as it goes."""
+    """Run one shard and write its files; yields how many patient-days are done as it goes.
+
+    Raises `InputError` when the audit log cannot be written; then the shard has no rows.
+    """
     states = plan.model.draw(
         device=plan.device,
         seed=plan.seed,
@@ -168,13 +171,19 @@ def run_shard(plan: Plan, shard: Shard, folder: Path, key: str) -> Iterator[int]
         path.unlink(missing_ok=True)
     rows: list[Row] = []
     days = 0
-    with AuditLog(log_path, envelope_hash=plan.envelope.hash, durable=False) as log:
-        gate = Gate(envelope=plan.envelope, log=log)
-        for phase, positions, lived in run_arm(plan, shard.arm, states, gate):
-            for b, each in zip(positions, lived, strict=True):
-                rows.append(epoch_row(plan.design.arms[shard.arm].name, phase, each, truths[b]))
-                days += each.outcome.observation.days
-            yield days
+    try:
+        with AuditLog(log_path, envelope_hash=plan.envelope.hash, durable=False) as log:
+            gate = Gate(envelope=plan.envelope, log=log)
+            for phase, positions, lived in run_arm(plan, shard.arm, states, gate):
+                for b, each in zip(positions, lived, strict=True):
+                    rows.append(epoch_row(plan.design.arms[shard.arm].name, phase, each, truths[b]))
+                    days += each.outcome.observation.days
+                yield days
+    except LogSealedError as error:
+        raise InputError(
+            f"{log_path} cannot be written ({error.strerror}): the trial ended here, and the same "
+            "command goes on from the last whole block once there is room"
+        ) from error
     rows.sort(key=lambda row: (row["patient"], row["start_day"]))
     write_table(epochs_path(folder, shard), number_epochs(rows), EPOCHS, key)
 

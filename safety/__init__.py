@@ -1,9 +1,9 @@
 """What may be delivered: the gate between controller and device, its envelopes, its audit log.
 
 The promise: no output of a controller, however wrong, leads to a delivered setting outside the
-active envelope, and every intervention is recorded with its reason. The controller is untrusted.
-Code that runs in this process is trusted, since Python cannot defend against it. Research software,
-not a medical device.
+active envelope; every intervention is recorded with its reason; nothing recorded is lost. The
+controller is untrusted. Code that runs in this process is trusted, since Python cannot defend
+against it: see docs/safety.md. Research software, not a medical device.
 """
 
 from safety.audit import AuditLog as AuditLog
@@ -18,9 +18,7 @@ from safety.audit_recovery import Recovered as Recovered
 from safety.audit_recovery import decisions as decisions
 from safety.audit_recovery import recover as recover
 from safety.audit_unlogged import review_unlogged as review_unlogged
-from safety.envelope import Contact as Contact
 from safety.envelope import Envelope as Envelope
-from safety.envelope import Montage as Montage
 from safety.envelope import max_charge_pc as max_charge_pc
 from safety.envelope_file import envelope_names as envelope_names
 from safety.envelope_file import envelope_text as envelope_text
@@ -32,6 +30,8 @@ from safety.events import after_restart as after_restart
 from safety.kernel import review as review
 from safety.legality import deliverable as deliverable
 from safety.legality import is_deliverable as is_deliverable
+from safety.montage import Contact as Contact
+from safety.montage import Montage as Montage
 from safety.narrower import Chain as Chain
 from safety.narrower import Level as Level
 from safety.narrower import chain_of as chain_of

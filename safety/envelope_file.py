@@ -10,7 +10,8 @@ from reprlib import repr as brief  # a hostile value may be deep or long
 from protocols import OFF, InputError, Mode, Setting
 from protocols.documents import read_text as text_of_file
 from protocols.setting import INTEGER_FIELDS
-from safety.envelope import LARGEST_NUMBER, Contact, Envelope, Montage
+from safety.envelope import Envelope
+from safety.montage import LARGEST_NUMBER, Contact, Montage
 
 SCHEMA = 1
 LARGEST_FILE_BYTES = 1_000_000

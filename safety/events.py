@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from protocols import OFF, InputError, Setting
 from protocols.observation import GRADES
-from safety.day import off_since, recent_changes, with_change
+from safety.day import MAX_CHANGES, recent_changes
 from safety.envelope import Envelope
 from safety.people import Person, check_person, check_two_roles
 from safety.reading import is_count, read_setting
-from safety.verdict import Finding, Latch, NotTolerated, Past, Rule
+from safety.verdict import Change, Finding, Latch, NotTolerated, Past, Rule, with_latest
 
 
 def after_adverse_event(
@@ -52,7 +52,7 @@ def after_restart(past: Past, at_s: int) -> Past:
     clock = max(at_s, past.at_s)
     changes = recent_changes(past, clock)
     if not past.delivered.is_off:
-        changes = with_change(changes, off_since(clock))
+        changes = with_latest(changes, Change(clock, 0, 0, 0, 0, 1), MAX_CHANGES)
     return replace(past, at_s=clock, delivered=OFF, changes=changes)
 
 

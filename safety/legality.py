@@ -7,6 +7,7 @@ from safety.envelope import MICROSECONDS_PER_SECOND, Envelope
 from safety.verdict import Past, Rise
 
 HOURS_24_MS = 24 * 3600 * 1000
+HOURS_24_S = 24 * 3600
 
 
 def is_deliverable(setting: Setting, envelope: Envelope) -> bool:
@@ -59,18 +60,19 @@ def is_within_duty(setting: Setting, envelope: Envelope) -> bool:
 def is_within_electrode_limits(setting: Setting, envelope: Envelope) -> bool:
     """Whether every contact keeps its current and charge, and every lead its sum."""
     amplitude_ua, width_us = setting.amplitude_ua, setting.pulse_width_us
-    shares = envelope.montages[setting.site].shares_permille
+    max_current_na = 1000 * envelope.max_contact_current_ua
     on_leads: dict[str, int] = {}
-    for contact, share, max_charge_pc in zip(
-        envelope.contacts, shares, envelope.max_charge_pc, strict=True
-    ):
+    for place, share in enumerate(envelope.montages[setting.site].shares_permille):
+        if share == 0:
+            continue
         current_na = share * amplitude_ua
-        if current_na > 1000 * envelope.max_contact_current_ua:
+        if current_na > max_current_na:
             return False
-        if current_na * width_us > 1000 * max_charge_pc:
+        if current_na * width_us > 1000 * envelope.max_charge_pc[place]:
             return False
-        on_leads[contact.lead] = on_leads.get(contact.lead, 0) + current_na
-    return max(on_leads.values()) <= 1000 * envelope.max_lead_current_ua
+        lead = envelope.contacts[place].lead
+        on_leads[lead] = on_leads.get(lead, 0) + current_na
+    return max(on_leads.values(), default=0) <= 1000 * envelope.max_lead_current_ua
 
 
 def is_within_day(setting: Setting, envelope: Envelope) -> bool:
@@ -87,11 +89,20 @@ def use_per_day(setting: Setting, envelope: Envelope) -> tuple[int, int]:
     shares = envelope.montages[setting.site].shares_permille
     pulse_fc = sum(shares) * setting.amplitude_ua * setting.pulse_width_us
     if setting.mode is Mode.CONTINUOUS:
-        return 0, pulse_fc * setting.frequency_hz * (HOURS_24_MS // 1000)
+        return 0, pulse_fc * setting.frequency_hz * HOURS_24_S
     period_ms = setting.on_ms + setting.off_ms
     pulses_ms = min(setting.on_ms, HOURS_24_MS % period_ms)
     pulses_ms += HOURS_24_MS // period_ms * setting.on_ms
     return -(-HOURS_24_MS // period_ms), -(-pulse_fc * setting.frequency_hz * pulses_ms // 1000)
+
+
+def use_once(setting: Setting, envelope: Envelope) -> tuple[int, int]:
+    """Return the therapies and the charge, in fC, of one on-phase; a setting without has none."""
+    if setting.mode is Mode.CONTINUOUS:
+        return 0, 0
+    shares = envelope.montages[setting.site].shares_permille
+    pulse_fc = sum(shares) * setting.amplitude_ua * setting.pulse_width_us
+    return 1, -(-pulse_fc * setting.frequency_hz * setting.on_ms // 1000)
 
 
 def is_due(
@@ -100,45 +111,38 @@ def is_due(
     """Whether `setting` is permitted here and now, and is `wanted` or less of it."""
     if setting.is_off:
         return setting == OFF
+    for latch in past.latches:
+        if latch.site is None or latch.site == setting.site:
+            return False
+    if not (is_deliverable(setting, envelope) and is_no_more(setting, wanted)):
+        return False
+    if not (rise.amplitude_ua or rise.charge_pc_per_s or rise.duty_ppm):
+        return True
     recent = tuple(each for each in past.rises if each.at_s + envelope.rise_window_s > clock)
     return (
-        is_deliverable(setting, envelope)
-        and is_no_more(setting, wanted)
-        and not any(each.site is None or each.site == setting.site for each in past.latches)
+        rise.amplitude_ua <= envelope.step_amplitude_ua
         and is_within_window(rise, recent, envelope)
-        and rise.amplitude_ua <= envelope.step_amplitude_ua
-        and is_within_events(setting, rise, past, envelope, clock)
+        and clock >= past.lockout_until_s
+        and is_within_last_day(setting, past, envelope, clock)
     )
 
 
-def is_within_events(
-    setting: Setting, rise: Rise, past: Past, envelope: Envelope, clock: int
-) -> bool:
-    """Whether nothing rises, or neither a lock-out nor the last 24 h forbid it."""
-    if not (rise.amplitude_ua or rise.charge_pc_per_s or rise.duty_ppm):
-        return True
-    if clock < past.lockout_until_s:
-        return False
-    after = [each.at_s for each in past.changes[1:]] + [clock]
-    within = [
-        each
-        for each, end_s in zip(past.changes, after, strict=False)
-        if end_s + HOURS_24_MS // 1000 > clock
-    ]
-    n_changes = 1 + sum(each.n_changes for each in within if each.at_s + 86_400 > clock)
-    therapies, charge_fc = use_per_day(setting, envelope)
-    phases = int(setting.mode is not Mode.CONTINUOUS)
-    is_alone = all(each.charge_pc == 0 for each in within)
-    once_fc = 0
-    if phases:
-        shares = sum(envelope.montages[setting.site].shares_permille)
-        pulse_fc = shares * setting.amplitude_ua * setting.pulse_width_us
-        once_fc = pulse_fc * setting.frequency_hz * setting.on_ms
-    most = max([therapies, *(each.therapies for each in within)])
-    most_fc = max([charge_fc, *(1000 * each.charge_pc for each in within)])
+def is_within_last_day(setting: Setting, past: Past, envelope: Envelope, clock: int) -> bool:
+    """Whether the last 24 h have room for one more change, to `setting`."""
+    n_changes, (most, most_fc) = 1, use_per_day(setting, envelope)
+    more, more_fc = use_once(setting, envelope)
+    is_alone = True
+    ends = (*(each.at_s for each in past.changes[1:]), clock)
+    for each, end_s in zip(past.changes, ends, strict=False):
+        if end_s + HOURS_24_S <= clock:
+            continue
+        if each.at_s + HOURS_24_S > clock:
+            n_changes += each.n_changes
+        most, most_fc = max(most, each.therapies), max(most_fc, 1000 * each.charge_pc)
+        more, more_fc = more + each.more_therapies, more_fc + 1000 * each.more_charge_pc
+        is_alone = is_alone and each.charge_pc == 0
     if not is_alone:
-        most += phases + sum(each.more_therapies for each in within)
-        most_fc += -(-once_fc // 1000) + sum(1000 * each.more_charge_pc for each in within)
+        most, most_fc = most + more, most_fc + more_fc
     return (
         n_changes <= envelope.day_max_changes
         and most <= envelope.day_max_therapies
@@ -148,9 +152,11 @@ def is_within_events(
 
 def is_no_more(setting: Setting, wanted: Setting) -> bool:
     """Whether `setting` is `wanted` but for a lower amplitude, pulse width or on time."""
-    unmoved = (setting.site, setting.frequency_hz, setting.off_ms, setting.mode)
     return (
-        unmoved == (wanted.site, wanted.frequency_hz, wanted.off_ms, wanted.mode)
+        setting.site == wanted.site
+        and setting.frequency_hz == wanted.frequency_hz
+        and setting.off_ms == wanted.off_ms
+        and setting.mode == wanted.mode
         and setting.amplitude_ua <= wanted.amplitude_ua
         and setting.pulse_width_us <= wanted.pulse_width_us
         and setting.on_ms <= wanted.on_ms

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+LONGEST_TEXT = 40
+LARGEST_INTEGER = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -34,3 +37,15 @@ def exceeding(value: int, limit: int, divisor: int, places: int, unit: str) -> s
     unit = unit and f" {unit}"
     limit_text = decimal_text(limit // divisor, places)
     return f"would be {value_text}{unit}, the limit is {limit_text}{unit}"
+
+
+def shown(value: object) -> str:
+    """Return an untrusted value as text without running any code of its own."""
+    kind = type(value)
+    if kind is str:
+        return repr(str(value)[:LONGEST_TEXT])
+    if kind is int and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:  # type: ignore[operator]
+        return "a number of more than 63 bits"
+    if kind is int or kind is float or kind is bool or value is None:
+        return repr(value)
+    return "something that is not a plain value"

@@ -2,7 +2,7 @@
 
 from protocols import OFF, Mode, Setting
 from safety.envelope import Envelope
-from safety.verdict import Past, Rise
+from safety.verdict import Past, Rise, with_latest
 
 PPM = 1_000_000
 MAX_RISES = 32
@@ -10,23 +10,12 @@ MAX_RISES = 32
 
 def recent_rises(past: Past, clock: int, window_s: int) -> tuple[Rise, ...]:
     """Return the rises of the window that ends now; a long silence adds nothing to it."""
-    return tuple(rise for rise in past.rises if rise.at_s > clock - window_s)
+    return tuple([rise for rise in past.rises if rise.at_s > clock - window_s])
 
 
 def remembered(rises: tuple[Rise, ...], latest: Rise) -> tuple[Rise, ...]:
-    """Return the rises with the latest; of many, the oldest two count as one, for longer."""
-    if not is_rise(latest):
-        return rises
-    if len(rises) < MAX_RISES:
-        return (*rises, latest)
-    first, second = rises[:2]
-    merged = Rise(
-        second.at_s,
-        first.amplitude_ua + second.amplitude_ua,
-        first.charge_pc_per_s + second.charge_pc_per_s,
-        first.duty_ppm + second.duty_ppm,
-    )
-    return (merged, *rises[2:], latest)
+    """Return the rises with the latest, if it is one."""
+    return with_latest(rises, latest, MAX_RISES) if is_rise(latest) else rises
 
 
 def is_rise(rise: Rise) -> bool:
@@ -48,14 +37,14 @@ def rise_to(setting: Setting, running: Setting, envelope: Envelope, clock: int) 
     )
 
 
-def tolerated(setting: Setting, past: Past, envelope: Envelope) -> Setting:
-    """Return what runs, or OFF where `setting` rises to what was not tolerated before."""
+def start_for(setting: Setting, past: Past, envelope: Envelope) -> Setting:
+    """Return what a rise is counted from: what runs, or OFF for what was not tolerated before."""
+    start, place = start_of(setting, past.delivered), (setting.site, setting.pulse_width_us)
     for each in past.not_tolerated:
-        is_there = (each.site, each.pulse_width_us) == (setting.site, setting.pulse_width_us)
+        is_there = (each.site, each.pulse_width_us) == place
         if is_there and setting.amplitude_ua >= each.amplitude_ua:
-            rises = is_rise(rise_to(setting, past.delivered, envelope, past.at_s))
-            return OFF if rises else past.delivered
-    return past.delivered
+            return OFF if is_rise(rise_to(setting, start, envelope, past.at_s)) else start
+    return start
 
 
 def start_of(setting: Setting, running: Setting) -> Setting:
@@ -77,3 +66,11 @@ def duty_of(setting: Setting) -> tuple[int, int]:
     if setting.mode is Mode.CONTINUOUS:
         return 1, 1
     return setting.on_ms, setting.on_ms + setting.off_ms
+
+
+def ramp_s(before: Setting, after: Setting, envelope: Envelope) -> int:
+    """Return the seconds of ramp, rounded up; a new site or pulse width goes through zero."""
+    kept_ua = start_of(after, before).amplitude_ua
+    down_ua = before.amplitude_ua - min(kept_ua, after.amplitude_ua)
+    up_ua = max(0, after.amplitude_ua - kept_ua)
+    return -(-down_ua // envelope.ramp_down_ua_per_s) - (-up_ua // envelope.ramp_up_ua_per_s)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol, Self, TypeVar
 
 from protocols import OFF, Setting
 from safety.sentences import Fact as Fact
@@ -118,6 +119,15 @@ class Rise:
     charge_pc_per_s: int
     duty_ppm: int
 
+    def merged(self, later: "Rise") -> "Rise":
+        """Return both as one, at the later time."""
+        return Rise(
+            later.at_s,
+            self.amplitude_ua + later.amplitude_ua,
+            self.charge_pc_per_s + later.charge_pc_per_s,
+            self.duty_ppm + later.duty_ppm,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -135,6 +145,35 @@ class Change:
     more_therapies: int
     more_charge_pc: int
     n_changes: int
+
+    def merged(self, later: "Change") -> "Change":
+        """Return both as one, at the later time."""
+        return Change(
+            later.at_s,
+            max(self.therapies, later.therapies),
+            max(self.charge_pc, later.charge_pc),
+            self.more_therapies + later.more_therapies,
+            self.more_charge_pc + later.more_charge_pc,
+            self.n_changes + later.n_changes,
+        )
+
+
+class Mergeable(Protocol):
+    """What happened at one time, and can count as one with what came next."""
+
+    def merged(self, later: Self) -> Self:
+        """Return both as one, at the later time."""
+        ...
+
+
+Kept = TypeVar("Kept", bound=Mergeable)
+
+
+def with_latest(items: tuple[Kept, ...], latest: Kept, most: int) -> tuple[Kept, ...]:
+    """Return the items with the latest; of `most`, the oldest two count as one, for longer."""
+    if len(items) < most:
+        return (*items, latest)
+    return (items[0].merged(items[1]), *items[2:], latest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +244,34 @@ class Past:
             return ()
         return tuple(each.site for each in self.latches if each.site is not None)
 
+    def is_latched_at(self, setting: Setting) -> bool:
+        """Whether `setting` stimulates at a latched site."""
+        return bool(self.latches) and not setting.is_off and setting.site in self.latched_sites
+
+    def followed_by(
+        self,
+        delivered: Setting,
+        *,
+        sequence: int,
+        at_s: int,
+        rises: tuple[Rise, ...],
+        changes: tuple[Change, ...],
+        refusals: int,
+    ) -> "Past":
+        """Return the past after a review; what only events and people change stays."""
+        return Past(
+            patient=self.patient,
+            sequence=sequence,
+            at_s=at_s,
+            delivered=delivered,
+            rises=rises,
+            changes=changes,
+            latches=self.latches,
+            refusals=refusals,
+            lockout_until_s=self.lockout_until_s,
+            not_tolerated=self.not_tolerated,
+        )
+
     def with_latch(self, latch: Latch) -> "Past":
         """Return this past with a latch, in the place of an older one on the same ground."""
         kept = tuple(
@@ -214,6 +281,10 @@ class Past:
             and not (each.rule is Rule.BASELINE and latch.rule is Rule.FALLBACK)
         )
         return replace(self, latches=(*kept, latch))
+
+    def stopped_by(self, latch: Latch) -> "Past":
+        """Return this past with a latch and nothing that runs."""
+        return replace(self.with_latch(latch), delivered=OFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

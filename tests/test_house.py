@@ -70,7 +70,7 @@ def test_only_the_loop_advances_patients_and_only_with_what_the_gate_delivered()
                 callers.append((path.relative_to(ROOT).as_posix(), ast.unparse(node.args[1])))
     assert sorted(callers) == [
         ("neurostim/loop.py", "[OFF] * len(states)"),  # screening delivers nothing
-        ("neurostim/loop.py", "[verdict.delivered for verdict in verdicts]"),
+        ("neurostim/loop.py", "through.verdicts.settings()"),
     ]
 
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from neurostim.controllers.acquisition import SCORE_DECIMALS
-from neurostim.surrogate.contrast import benefit, response
 from neurostim.optimizer.listing import Listing
 from neurostim.optimizer.spreading import is_little_known
 from neurostim.optimizer.state import State
+from neurostim.surrogate.contrast import benefit, response
 from neurostim.surrogate.model import ListModel
 from neurostim.surrogate.readout import is_supported
 

@@ -85,10 +85,9 @@ def compared_lead(evidence: Evidence) -> str:
         )
     parts = []
     if asked := asked_of_each_other(evidence):
-        parts.append(
-            f"the question sets {listed(asked)} against each other, and they were compared with "
-            f"{evidence.reference} only, so it is not answered directly"
-        )
+        only = f"they were compared with {evidence.reference} only, so it is not answered directly"
+        how = "how they compare is in the endpoint table" if evidence.is_every_pair else only
+        parts.append(f"the question sets {listed(asked)} against each other, and {how}")
     if said:
         against = f"against {evidence.reference}, a parallel trial of this size would "
         parts.append(against + " and would ".join(said))
@@ -230,8 +229,12 @@ def closing(evidence: Evidence) -> str:
     """Return the sentence on what the answer rests on."""
     text = MODEL_ONLY
     if evidence.is_compared and len(evidence.others) > 1:
-        reference = evidence.reference
-        text = f"Arms were compared with {reference} only, not with each other; {text}"
+        compared = (
+            "Arms were compared with each other, too, in the endpoint table"
+            if evidence.is_every_pair
+            else f"Arms were compared with {evidence.reference} only, not with each other"
+        )
+        text = f"{compared}; {text}"
     return f"{text[:1].upper()}{text[1:]}"
 
 
@@ -267,7 +270,12 @@ def safety_line(evidence: Evidence) -> dict[str, Any]:
     rulings = Counter(rows["ruling"].astype(str))
     clauses = [
         f"{count(rulings[ruling])} {words}{by_rule(rows[rows['ruling'] == ruling])}"
-        for ruling, words in (("clamped", "clamped"), ("held", "held"), ("stopped", "stopped"))
+        for ruling, words in (
+            ("clamped", "clamped"),
+            ("held", "held"),
+            ("fallen-back", "answered with the baseline or nothing"),
+            ("stopped", "stopped"),
+        )
     ]
     text = f"Of {count(len(rows))} proposals during treatment, {listed(clauses)}."
     n_failed = len(failed(rows)) if "fault" in rows.columns else 0

@@ -8,6 +8,7 @@ import pandas as pd
 
 from neurostim.endpoints import endpoints
 from neurostim.outcomes import evaluation_start, outcomes
+from neurostim.requests import USUAL, Requests
 
 DAYS_PER_PERIOD = 28
 
@@ -58,6 +59,11 @@ class Evidence:
         return self.reference in self.arms and len(self.arms) > 1
 
     @property
+    def is_every_pair(self) -> bool:
+        """Whether the endpoint table compares the other arms with each other, too."""
+        return not self.endpoints["against"].isin(["", self.reference]).all()
+
+    @property
     def is_reference_off(self) -> bool:
         """Whether the reference was treated and never stimulated."""
         amplitude = self.treatment.loc[
@@ -70,14 +76,18 @@ class Evidence:
         return self.outcomes[self.outcomes["arm"] == arm]
 
     def estimate(self, endpoint: str, arm: str) -> Mapping[str, Any] | None:
-        """Return one row of the endpoint table, or None where the arm has none."""
+        """Return an arm's row, alone or against the reference, or None where it has none."""
         table = self.endpoints
-        rows = table[(table["endpoint"] == endpoint) & (table["arm"] == arm)]
+        is_shown = table["against"].isin(["", self.reference])
+        rows = table[is_shown & (table["endpoint"] == endpoint) & (table["arm"] == arm)]
         return {str(key): value for key, value in rows.iloc[0].items()} if len(rows) else None
 
 
 def evidence_of(
-    epochs: pd.DataFrame, patients: pd.DataFrame, manifest: Mapping[str, Any]
+    epochs: pd.DataFrame,
+    patients: pd.DataFrame,
+    manifest: Mapping[str, Any],
+    requests: Requests = USUAL,
 ) -> Evidence:
     """Return what a trial shows, with arms ordered as its design names them."""
     design = manifest["design"]
@@ -98,7 +108,7 @@ def evidence_of(
     return Evidence(
         epochs=epochs.assign(period=(epochs["start_day"] - start) // period_days),
         outcomes=by_patient,
-        endpoints=endpoints(by_patient, reference),
+        endpoints=endpoints(by_patient, reference, requests),
         manifest=manifest,
         arms=arms,
         reference=reference,

@@ -16,20 +16,30 @@ from neurostim.report.drawing import Drawing
 from neurostim.report.evidence import Evidence, evidence_of
 from neurostim.report.figures import drawings
 from neurostim.report.words import GLOSSARY
+from neurostim.requests import USUAL, Requests
 
 
-def render(epochs: pd.DataFrame, patients: pd.DataFrame, manifest: Mapping[str, Any]) -> str:
-    """Return the report of a trial; the same rows and manifest give the same bytes."""
-    evidence = evidence_of(epochs, patients, manifest)
+def render(
+    epochs: pd.DataFrame,
+    patients: pd.DataFrame,
+    manifest: Mapping[str, Any],
+    requests: Requests = USUAL,
+) -> str:
+    """Return the report of a trial; the same rows, manifest and requests give the same bytes."""
+    evidence = evidence_of(epochs, patients, manifest, requests)
     return template().render(context(evidence))
 
 
 def write_report(
-    path: Path | str, epochs: pd.DataFrame, patients: pd.DataFrame, manifest: Mapping[str, Any]
+    path: Path | str,
+    epochs: pd.DataFrame,
+    patients: pd.DataFrame,
+    manifest: Mapping[str, Any],
+    requests: Requests = USUAL,
 ) -> Path:
     """Write the report of a trial to `path`, and return it."""
     path = Path(path)
-    path.write_text(render(epochs, patients, manifest), encoding="utf-8", newline="\n")
+    path.write_text(render(epochs, patients, manifest, requests), encoding="utf-8", newline="\n")
     return path
 
 

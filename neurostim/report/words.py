@@ -5,7 +5,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 NOT_ESTIMATED = "–"
-DECIMALS = {"ratio": 2, "%": 1, "percentage points": 1, "incidents": 1}
+DECIMALS = {
+    "ratio": 2,
+    "%": 1,
+    "percentage points": 1,
+    "days": 1,
+    "days per patient-year": 1,
+    "ranks": 1,
+    "J per patient-day": 0,
+    "incidents": 1,
+}
 
 UNITS = {
     "_ua": ("mA", 1000),
@@ -43,6 +52,12 @@ GLOSSARY = {
     "setting that may be delivered. Only a simulation knows it.",
     "Held": "Nothing usable was asked for, or it was refused, so the setting was kept as it was or "
     "switched off.",
+    "Hodges-Lehmann shift": "The median of all differences between a patient of one arm and a "
+    "patient of the other; it belongs to the rank-sum test.",
+    "Minimal important difference": "How much a patient must differ between two arms to be counted "
+    "as worse or better, in percentage points of percent change.",
+    "Monte Carlo error": "The standard error of an estimate over the simulated patients: twice as "
+    "many patients make it 1.4 times smaller.",
     "p value": "How often a difference at least as large as this would be seen if there were none. "
     "A large one does not show that arms are equal.",
     "Paired": "Compared within each patient, which only a simulation can do; a real trial is "
@@ -54,12 +69,18 @@ GLOSSARY = {
     "Rate ratio": "The expected number of seizures in an arm divided by that in the reference, "
     "for the "
     "same baseline. 0.7 means 30 % fewer.",
-    "Regret": "The seizures per 28 days that each patient's best setting would have spared.",
-    "Responder": "A patient whose seizures fell by at least 50 % (or 75 %) from baseline.",
+    "Rank ANCOVA": "A regression of the rank of a patient's rate on the arm and the rank of the "
+    "rate at baseline.",
+    "Regret": "The seizures that each patient's best setting would have spared: in the trial per "
+    "28 days, cumulative over all of treatment, and simple at the final setting.",
+    "Responder": "A patient whose seizures fell by at least 50 % (or 75 or 90 %) from baseline.",
     "Setting": "Where and how the device stimulates: site, amplitude, frequency, pulse width and "
     "cycle.",
     "Sham": "An implanted device that stays off. What changes in this arm is not due to "
     "stimulation.",
+    "Time to the pre-randomisation count": "How many recorded days of treatment it took to have as "
+    "many seizures as in 28 days of baseline (T-PSC). Longer is better.",
+    "Unpaired": "Compared as if the arms had treated different people, as in a real trial.",
     "Unsafe epoch": "An epoch at a setting that the hidden truth says this patient should not be "
     "given.",
 }

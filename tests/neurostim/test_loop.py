@@ -82,10 +82,10 @@ def test_a_failure_holds_its_own_patient_only(
     plan: Plan, tmp_path: Path, what: str, fault: str
 ) -> None:
     batch, lived = one_epoch(plan, Broken(what=what), tmp_path)
-    assert [each.verdict.delivered for each in lived] == [GOOD, OFF, GOOD]
-    assert [each.verdict.ruling for each in lived][1] is Ruling.HELD
+    assert [each.delivered for each in lived] == [GOOD, OFF, GOOD]
+    assert [each.ruling for each in lived][1] is Ruling.HELD
     assert [each.wish.fault for each in lived] == ["", fault, ""]
-    assert lived[1].verdict.findings
+    assert lived[1].findings
     assert batch.history.patient(1)[0].requested is None
     assert batch.history.patient(0)[0].requested == GOOD
 
@@ -95,7 +95,7 @@ def test_a_failure_of_the_whole_batch_holds_everybody(
     plan: Plan, tmp_path: Path, what: str
 ) -> None:
     _, lived = one_epoch(plan, Broken(what=what), tmp_path)
-    assert [each.verdict.delivered for each in lived] == [OFF] * 3
+    assert [each.delivered for each in lived] == [OFF] * 3
     assert all(each.wish.fault for each in lived)
 
 
@@ -107,15 +107,15 @@ def test_a_hold_keeps_what_was_running(plan: Plan, tmp_path: Path) -> None:
         allowed = np.ones((3, len(plan.candidates)), dtype=np.bool_)
         _, wishes = ask(Broken(what="nothing"), "tables", batch.history, allowed)
         _, lived = live(batch, np.arange(3), wishes, [7] * 3, TREATMENT, plan.model, gate)
-    assert lived[1].verdict.ruling is Ruling.HELD
-    assert lived[1].verdict.delivered == GOOD
+    assert lived[1].ruling is Ruling.HELD
+    assert lived[1].delivered == GOOD
 
 
 def test_what_reaches_the_patient_is_what_the_verdict_says(plan: Plan, tmp_path: Path) -> None:
     _, lived = one_epoch(plan, Broken(what="nothing"), tmp_path)
     for each in lived:
-        assert each.outcome.observation.telemetry.setting == each.verdict.delivered
-        assert each.outcome.state.setting == each.verdict.delivered
+        assert each.outcome.observation.telemetry.setting == each.delivered
+        assert each.outcome.state.setting == each.delivered
 
 
 def test_a_keyboard_interrupt_is_no_failure_of_the_controller(plan: Plan) -> None:

@@ -92,6 +92,43 @@ def test_a_change_of_exactly_half_is_a_response() -> None:
         assert bool(found["is_responder_50"])
 
 
+@pytest.mark.parametrize(
+    ("n_early", "n_late", "is_free"),
+    [(0, 0, (True, True)), (1, 0, (True, False)), (0, 1, (False, False))],
+)
+def test_freedom_in_the_last_months_is_their_own_window(
+    n_early: int, n_late: int, is_free: tuple[bool, bool]
+) -> None:
+    found = one_patient(
+        epoch("baseline", 0, 56, 20, 56),
+        epoch("treatment", 56, 84, n_early, 84),
+        epoch("treatment", 140, 84, n_late, 84),
+    )
+    months = (found["is_seizure_free_3_months"], found["is_seizure_free_6_months"])
+    assert tuple(map(bool, months)) == is_free
+    assert bool(found["is_seizure_free"]) == is_free[0]
+
+
+def test_six_months_are_missing_in_a_shorter_treatment() -> None:
+    rows = [epoch("baseline", 0, 56, 20, 56), epoch("treatment", 56, 84, 0, 84)]
+    frame = pd.DataFrame(rows).astype({"n_seizures": "Int64", "worst_grade": "Int64"})
+    truth = {"patient": [0], "true_rate_off_per_day": [0.5], "true_rate_best_per_day": [0.2]}
+    found = outcomes(frame, pd.DataFrame(truth), {**SCHEDULE, "treatment_days": 84}).iloc[0]
+    assert bool(found["is_seizure_free_3_months"])
+    assert found["is_seizure_free_6_months"] is pd.NA
+
+
+def test_a_change_of_nine_tenths_is_the_third_responder() -> None:
+    for n, is_responder in ((10, True), (11, False)):
+        found = one_patient(
+            epoch("baseline", 0, 56, 100, 56),
+            epoch("treatment", 56, 84, 1, 84),
+            epoch("treatment", 140, 84, n, 56),
+        )
+        assert bool(found["is_responder_90"]) is is_responder
+        assert bool(found["is_responder_75"])
+
+
 def test_zero_baseline_gives_no_percent_change() -> None:
     found = one_patient(epoch("baseline", 0, 56, 0, 56), epoch("treatment", 140, 84, 3, 84),
                         epoch("treatment", 56, 84, 1, 84))  # fmt: skip

@@ -16,6 +16,7 @@ from neurostim.report.endpoint_table import endpoint_cell, endpoint_rows, main_m
 from neurostim.report.evidence import Evidence, evidence_of
 from neurostim.report.tables import arms, faults
 from neurostim.report.words import duration, number, option_words, p_value
+from neurostim.requests import Requests
 from tests.neurostim.fabricated_trial import ARMS, Trial, fabricate
 from tests.neurostim.test_endpoints import DEGENERATE
 
@@ -213,17 +214,51 @@ def test_the_endpoint_table_has_a_row_per_endpoint_and_a_cell_per_arm(
     assert [row["label"] for row in rows] == list(evidence.endpoints["label"].unique())
     assert {len(row["cells"]) for row in rows} == {5}
     assert rows[0]["cells"][0] is None
-    assert re.fullmatch(r"p \d\.\d{3}, adj\. \d\.\d{3}", rows[0]["cells"][4]["aside"])
-    assert (rows[0]["n"], rows[2]["n"]) == ("32", "16")
+    assert re.fullmatch(
+        r"±\s\d\.\d\d, p\s\d\.\d{3}, adj\.\s\d\.\d{3}", rows[0]["cells"][4]["aside"]
+    )
+    by_label = {row["label"]: row for row in rows}
+    change, share = by_label["Median percent change from baseline"], by_label["50 % responders"]
+    assert (rows[0]["n"], change["n"]) == ("32", "16")
+    assert (change["unit"], share["unit"]) == ("%", "% of patients, p unpaired")
+    assert rows[0]["unit"] == "ratio"
     ratio = next(note for note in notes if note.startswith("Ratio of sums"))
     assert ratio.count("Except") == ratio.count("No event") == 1
     assert "“Proposals held” in sham, fixed, titration and random" in ratio
 
 
+def test_pairs_that_were_asked_for_have_rows_of_their_own(trial: Trial) -> None:
+    asked = Requests(is_every_pair=True, n_permutations=99)
+    evidence = evidence_of(*trial, asked)
+    rows, _ = endpoint_rows(evidence)
+    by_label = {row["label"]: row for row in rows}
+    against = by_label["Rate ratio, unpaired, against titration"]
+    assert [cell is None for cell in against["cells"]] == [True, True, True, False, False]
+    assert against["chapter"] is None
+    permuted = by_label["Rate ratio, permutation test, unpaired"]["cells"][4]
+    assert re.search(r"p\s\S+\s±\s", permuted["aside"])
+    answer = plain_answer(asking(evidence, "Does gp do more than fixed?"))
+    assert answer.lead.startswith(
+        "The question sets fixed and gp against each other, and how they compare is in the endpoint"
+    )
+    assert answer.closing.startswith("Arms were compared with each other, too")
+    found, usual = (one.estimate("rate_ratio", "gp") for one in (evidence, evidence_of(*trial)))
+    assert found["against"] == usual["against"] == "sham"
+    assert found["p"] == usual["p"]
+    assert found["p_adjusted"] >= usual["p_adjusted"]
+
+
 def test_a_cell_says_what_differs_from_the_rest_of_its_row() -> None:
-    row = {"estimate": float("nan"), "low": float("nan"), "high": float("nan"), "unit": "%", "n": 7}
-    cell = endpoint_cell({**row, "p": float("nan"), "p_adjusted": float("nan")}, 9)
+    none = float("nan")
+    row = {"estimate": none, "low": none, "high": none, "monte_carlo_error": none, "unit": "days"}
+    row |= {"n": 7, "p": none, "p_error": none, "p_adjusted": none}
+    cell = endpoint_cell(row, 9)
     assert cell == {"estimate": "not estimated", "interval": "", "aside": "n 7"}
+    row |= {"estimate": 43.0, "low": 21.5, "high": float("inf")}
+    row |= {"p": 0.012, "p_error": 0.0034, "p_adjusted": 0.024}
+    cell = endpoint_cell(row, 7)
+    aside = "p 0.012 ± 0.003, adj. 0.024".replace(" ", "\u00a0").replace(",\u00a0", ", ")
+    assert cell == {"estimate": "43.0", "interval": "(21.5 or more)", "aside": aside}
     assert main_method(["No event, so …", "No event, so …", "Ratio"]) == "Ratio"
     assert main_method(["Not estimated: …"]) == "Not estimated: …"
 
@@ -300,7 +335,10 @@ def test_the_endpoint_table_is_embedded_whole(text: str) -> None:
     found = re.search(r'<pre class="csv"[^>]*>(.*?)</pre>', text, flags=re.DOTALL)
     assert found is not None
     lines = found.group(1).strip().split("\n")
-    assert lines[0].startswith("arm,endpoint,label,estimate,low,high,unit,n,p,p_adjusted,method")
+    assert lines[0] == (
+        "arm,against,endpoint,label,analysis,estimate,low,high,monte_carlo_error,unit,n,p,p_error,"
+        "p_adjusted,method"
+    )
     assert len(lines) > 80
     assert all(f'id="note-{n}"' in text for n in range(1, 9))
 
@@ -331,7 +369,7 @@ def test_the_key_figure_is_the_same_picture_again(trial: Trial, tmp_path: Path) 
 def test_degenerate_trials_render(name: str) -> None:
     page = Page(render(*DEGENERATE[name]()))
     words = page.words
-    assert not re.search(r"\bnan\b|\binf\b|<NA>|None\b", words.split("arm,endpoint")[0])
+    assert not re.search(r"\bnan\b|\binf\b|<NA>|None\b", words.split("arm,against")[0])
 
 
 def test_rows_as_a_plain_table_would_hold_them(trial: Trial, text: str) -> None:

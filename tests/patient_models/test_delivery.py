@@ -28,7 +28,7 @@ from patient_models.hardware import (
 from patient_models.model import DeviceState
 from protocols import OFF, Mode, Setting
 from safety import load_envelope
-from safety.kernel import ramp_s as ramp_s_of_the_gate
+from safety.rise import ramp_s as ramp_s_of_the_gate
 from tests.patient_models.strategies import DEVICE, GENTLE
 
 STEERED = Device.from_toml(

@@ -22,9 +22,18 @@ from safety import (
     after_restart,
     is_deliverable,
     review,
+    tighten,
 )
 from safety.rise import is_rise, rise_to
-from tests.safety.strategies import DAY, propose, running, settings_of, small_envelope
+from tests.safety.strategies import (
+    DAY,
+    overwritten,
+    propose,
+    running,
+    settings_of,
+    small_envelope,
+    wild,
+)
 
 BASELINE = Setting(site=0, amplitude_ua=1000, frequency_hz=50, pulse_width_us=120)
 LOW = replace(BASELINE, amplitude_ua=2000)
@@ -280,7 +289,8 @@ class Life(RuleBasedStateMachine):
         self.envelope = small_envelope(
             fallback_baseline=BASELINE, day_max_changes=3, day_max_charge_uc=1_500_000
         )
-        self.past, self.now = Past.start(7), 0
+        self.tighter = tighten(self.envelope, day_max_changes=2, day_max_charge_uc=900_000)
+        self.past, self.now, self.latest = Past.start(7), 0, 0
         self.delivered: list[tuple[int, Setting]] = [(-2 * DAY, OFF)]
 
     @happens(data=st.data(), wait_s=st.sampled_from([0, 3600, DAY, 14 * DAY]))
@@ -297,6 +307,19 @@ class Life(RuleBasedStateMachine):
         self.take(fault, 3600)
         assert not is_rise(rise_to(self.past.delivered, before, self.envelope, self.now))
 
+    @happens(value=wild(), name=st.sampled_from(["amplitude_ua", "on_ms", "site", "mode"]))
+    def propose_wild(self, value: object, name: str) -> None:
+        self.fail(value)
+        self.fail(overwritten(LOW, **{name: value}))
+
+    @happens(wish=st.sampled_from([LOW, HIGH]), jump_s=st.integers(-400 * DAY, 400 * DAY))
+    def turn_the_clock(self, wish: Setting, jump_s: int) -> None:
+        self.take(wish, jump_s)
+
+    @happens()
+    def reload_the_envelope(self) -> None:
+        self.envelope, self.tighter = self.tighter, self.envelope
+
     @happens(grade=st.integers(0, 4))
     def fall_ill(self, grade: int) -> None:
         setting = self.past.delivered
@@ -307,7 +330,7 @@ class Life(RuleBasedStateMachine):
     @happens()
     def restart(self) -> None:
         self.past = after_restart(self.past, self.now)
-        self.delivered.append((self.now, OFF))
+        self.delivered.append((self.latest, OFF))
 
     @happens(by=st.sampled_from([(ANNE,), (ANNE, BERT)]))
     def release(self, by: tuple[Person, ...]) -> None:
@@ -319,33 +342,34 @@ class Life(RuleBasedStateMachine):
                     acknowledge(self.past, latch, by, self.now)
 
     def take(self, wish: object, wait_s: int) -> None:
-        self.now += wait_s
+        self.now = max(0, self.now + wait_s)
+        self.latest = max(self.latest, self.now)
         past = self.past
         verdict = step(past, wish, self.now, self.envelope)
         self.past, new = verdict.past, verdict.delivered
         assert not past.latched or new == OFF
         assert new.is_off or new.site not in past.latched_sites
         assert all(finding.rule not in (Rule.DEFECT, Rule.RECHECK) for finding in verdict.findings)
-        self.delivered.append((self.now, new))
+        self.delivered.append((self.latest, new))
         if is_rise(rise_to(new, past.delivered, self.envelope, self.now)):
-            assert self.now >= past.lockout_until_s
+            assert self.latest >= past.lockout_until_s
             self.check_day()
 
     def check_day(self) -> None:
-        changes, charge_pc = 0, 0
-        ends = [at_s for at_s, _ in self.delivered[1:]] + [self.now]
+        changes, charge_pc, begin_s = 0, 0, self.latest - DAY
+        ends = [at_s for at_s, _ in self.delivered[1:]] + [self.latest]
         before = OFF
         for (at_s, setting), end_s in zip(self.delivered, ends, strict=True):
-            changes += setting != before and at_s > self.now - DAY
+            changes += setting != before and at_s > begin_s
             before = setting
-            seconds = end_s - max(at_s, self.now - DAY)
+            seconds = end_s - max(at_s, begin_s)
             if seconds > 0 and not setting.is_off:
                 share = 1.0 if setting.mode is Mode.CONTINUOUS else setting.duty
                 leads = 2 if setting.site == 2 else 1
                 per_s = setting.amplitude_ua * setting.pulse_width_us * setting.frequency_hz * leads
                 charge_pc += per_s * share * seconds
         assert changes <= self.envelope.day_max_changes
-        assert charge_pc <= 1_500_000 * 10**6
+        assert charge_pc <= self.envelope.day_max_charge_uc * 10**6
 
     @invariant()
     def what_runs_is_permitted(self) -> None:

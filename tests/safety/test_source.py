@@ -10,10 +10,24 @@ import pytest
 import safety
 
 FOLDER = Path(safety.__file__).parent
-GATE = ("day", "kernel", "legality", "quantity", "reading", "rise", "sentences", "verdict")
-RUN_BY_REVIEW = ("day", "kernel", "reading", "rise")
+GATE = (
+    "case",
+    "clamps",
+    "day",
+    "kernel",
+    "legality",
+    "quantity",
+    "reading",
+    "rise",
+    "sentences",
+    "verdict",
+)
+RUN_BY_REVIEW = ("clamps", "day", "kernel", "reading", "rise")
+BY_COLUMNS = ("columns", "columns_review")
+"""The twin of the kernel for cohorts: alone in using NumPy, and not loaded by `import safety`."""
 EVERY = sorted(path.stem for path in FOLDER.glob("*.py"))
 WORDS_IN_TABLES = {("QUANTITIES", "quantity"), ("SENTENCES", "sentences")}
+TYPES = {"Fact", "Kept", "Limit", "Measure"}
 WORDS_NOT_USED = {"errors", "constants", "util", "utils", "console", "formatter", "cli", "models"}
 
 
@@ -40,13 +54,12 @@ def test_the_gate_is_all_that_the_kernel_imports() -> None:
         reached.add(module)
         ours = {name.removeprefix("safety.") for name in imports_of(module) if "safety." in name}
         waiting += sorted(ours - reached)
-    assert reached == {*GATE, "envelope"}
+    assert reached == {*GATE, "envelope", "montage"}
 
 
 @pytest.mark.req("SR-23")
-def test_the_kernel_has_at_most_400_lines_and_all_that_it_runs_no_more_than_now() -> None:
-    assert n_lines_of_code("kernel") <= 400
-    assert sum(n_lines_of_code(module) for module in RUN_BY_REVIEW) <= 490
+def test_all_that_review_runs_but_types_and_the_second_check_has_at_most_400_lines() -> None:
+    assert sum(n_lines_of_code(module) for module in RUN_BY_REVIEW) <= 400
 
 
 def n_lines_of_code(module: str) -> int:
@@ -64,14 +77,23 @@ def n_lines_of_code(module: str) -> int:
 @pytest.mark.parametrize("module", EVERY)
 def test_only_the_standard_library_and_protocols_are_imported(module: str) -> None:
     tops = {name.partition(".")[0] for name in imports_of(module)}
-    assert tops <= {"protocols", "safety"} | set(sys.stdlib_module_names)
+    numpy = {"numpy"} if module in BY_COLUMNS else set()
+    assert tops <= {"protocols", "safety"} | numpy | set(sys.stdlib_module_names)
 
 
 @pytest.mark.req("SR-23")
 @pytest.mark.parametrize("module", GATE)
 def test_the_gate_reads_no_clock_no_file_and_no_randomness(module: str) -> None:
     tops = {name.partition(".")[0] for name in imports_of(module)}
-    assert tops <= {"protocols", "safety", "collections", "dataclasses", "enum", "operator"}
+    assert tops <= {
+        "protocols",
+        "safety",
+        "collections",
+        "dataclasses",
+        "enum",
+        "operator",
+        "typing",
+    }
     called = {
         node.func.id
         for node in ast.walk(tree_of(module))
@@ -81,7 +103,7 @@ def test_the_gate_reads_no_clock_no_file_and_no_randomness(module: str) -> None:
 
 
 @pytest.mark.req("SR-06")
-@pytest.mark.parametrize("module", [*GATE, "envelope"])
+@pytest.mark.parametrize("module", [*GATE, "envelope", *BY_COLUMNS])
 def test_arithmetic_is_of_integers(module: str) -> None:
     for node in ast.walk(tree_of(module)):
         assert not isinstance(node, ast.Div), f"{module} divides"
@@ -98,8 +120,8 @@ def test_there_is_no_state_in_modules(module: str) -> None:
         if isinstance(node, ast.Assign):
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
             assert len(names) == 1
-            assert names[0].isupper() or names == ["Fact"]
-            made = ast.Constant | ast.Tuple | ast.BinOp | ast.Call
+            assert names[0].isupper() or names[0] in TYPES
+            made = ast.Constant | ast.Tuple | ast.BinOp | ast.Call | ast.Subscript
             assert isinstance(node.value, made) or (names[0], module) in WORDS_IN_TABLES
         else:
             allowed = (

@@ -102,13 +102,16 @@ class Mutation:
         signal.signal(signal.SIGALRM, cut_off)
         signal.setitimer(signal.ITIMER_REAL, LONGEST_TEST_S)
         sys.setprofile(watch)
+        reports = []
         try:
             reports = runtestprotocol(item, log=False, nextitem=None)
+        except Exception:  # cut off where pytest cannot say where
+            item.session._setupstate.teardown_exact(None)
         finally:
             sys.setprofile(None)
             signal.setitimer(signal.ITIMER_REAL, 0)
         seconds = time.monotonic() - began
-        if seconds >= LONGEST_TEST_S:
+        if seconds >= LONGEST_TEST_S or not reports:
             self.long.append(item.nodeid)
         elif any(report.failed for report in reports):
             self.failed.append(item.nodeid)

@@ -42,6 +42,7 @@ MEASURES = {
     ),
     "clamped proposals": Measure(requirements=("SR-04",), target=1_000_000, share=0.05),
     "isolated batches": Measure(requirements=("SR-07",), target=100_000, share=0.05),
+    "isolated batches of columns": Measure(requirements=("SR-07",), target=100_000, share=0.04),
     "chains of envelopes": Measure(requirements=("SR-08",), target=100_000, share=0.05),
     "mutants": Measure(requirements=("SR-25",), target=1_000, share=0.15),
     "damaged envelopes": of_parser(100_000, 0.03),
