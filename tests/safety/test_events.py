@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant
+from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import rule as happens
 
 from protocols import OFF, InputError, Mode, Setting
@@ -310,7 +310,7 @@ class Life(RuleBasedStateMachine):
     @happens(value=wild(), name=st.sampled_from(["amplitude_ua", "on_ms", "site", "mode"]))
     def propose_wild(self, value: object, name: str) -> None:
         self.fail(value)
-        self.fail(overwritten(LOW, **{name: value}))
+        self.take(overwritten(LOW, **{name: value}), 3600)  # which may by chance be sound
 
     @happens(wish=st.sampled_from([LOW, HIGH]), jump_s=st.integers(-400 * DAY, 400 * DAY))
     def turn_the_clock(self, wish: Setting, jump_s: int) -> None:
@@ -347,6 +347,7 @@ class Life(RuleBasedStateMachine):
         past = self.past
         verdict = step(past, wish, self.now, self.envelope)
         self.past, new = verdict.past, verdict.delivered
+        assert is_deliverable(new, self.envelope)
         assert not past.latched or new == OFF
         assert new.is_off or new.site not in past.latched_sites
         assert all(finding.rule not in (Rule.DEFECT, Rule.RECHECK) for finding in verdict.findings)
@@ -370,10 +371,6 @@ class Life(RuleBasedStateMachine):
                 charge_pc += per_s * share * seconds
         assert changes <= self.envelope.day_max_changes
         assert charge_pc <= self.envelope.day_max_charge_uc * 10**6
-
-    @invariant()
-    def what_runs_is_permitted(self) -> None:
-        assert is_deliverable(self.past.delivered, self.envelope)
 
 
 TestLife = pytest.mark.req("SR-16")(pytest.mark.req("SR-17")(Life.TestCase))
