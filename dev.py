@@ -4,10 +4,12 @@
 python3 dev.py demo     install into .venv, run the demonstration trial, write its report
 python3 dev.py test     install into .venv, run every check
 python3 dev.py test --slow --budget MINUTES   the long runs instead, and the sizes they reached
+python3 dev.py app      install into .venv, open the desktop app
 python3 dev.py install  install into .venv
 """
 
 import argparse
+import ctypes
 import hashlib
 import os
 import platform
@@ -29,6 +31,25 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 CONSTRAINTS = ROOT / "constraints.txt"
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+EXTRAS = {"app": ("app",), "test": ("app", "cluster", "pdf", "rl")}
+"""What a command needs beyond the ordinary installation."""
+SYSTEM_PACKAGES = {
+    "Xvfb": "xvfb",
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-image.so.0": "libxcb-image0",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-render-util.so.0": "libxcb-render-util0",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libpango-1.0.so.0": "libpango-1.0-0",
+    "libpangoft2-1.0.so.0": "libpangoft2-1.0-0",
+}
+"""What the tests of the window and of PDF need from Debian: a program or library, its package."""
 KERNEL = ("case", "clamps", "day", "kernel", "legality", "quantity", "reading", "rise", "verdict")
 
 
@@ -37,7 +58,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["demo", "test", "install"])
+    parser.add_argument("command", choices=["demo", "test", "app", "install"])
     parser.add_argument("--gpu", action="store_true", help="install torch with CUDA")
     parser.add_argument("--slow", action="store_true", help="test: the long runs instead")
     parser.add_argument(
@@ -50,8 +71,12 @@ def main() -> int:
     if arguments.budget is not None and not arguments.budget > 0:
         parser.error(f"--budget {arguments.budget:g}: minutes above 0 were expected")
     has_gpu = arguments.gpu or shutil.which("nvidia-smi") is not None
-    if not install(has_gpu=has_gpu, with_tools=arguments.command == "test"):
+    if arguments.command == "test":
+        install_system_packages()
+    if not install(EXTRAS.get(arguments.command, ()), has_gpu=has_gpu):
         return 1
+    if arguments.command == "app":
+        return 0 if run(str(PYTHON), "-m", "neurostim", "app") else 1
     if arguments.command == "demo":
         return demo()
     if arguments.command == "test":
@@ -61,24 +86,52 @@ def main() -> int:
     return 0
 
 
-def install(*, has_gpu: bool, with_tools: bool) -> bool:
+def install(extras: Sequence[str], *, has_gpu: bool) -> bool:
     """Make .venv and install into it, unless that was done for these very files before."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    tools = project["dependency-groups"]["dev"] if with_tools else []
+    tools = project["dependency-groups"]["dev"] if extras == EXTRAS["test"] else []
+    target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     state = hashlib.sha256()
     for part in (CONSTRAINTS.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), str(ROOT)):
         state.update(part if isinstance(part, bytes) else part.encode())
-    stamp = VENV / ("installed-tools" if with_tools else "installed")
+    stamp = VENV / "-".join(["installed", *extras])
     if stamp.exists() and stamp.read_text() == state.hexdigest():
         return True
     if not PYTHON.exists() and not make_venv():
         return False
     began = time.monotonic()
     say("Installing (a few minutes the first time) ...")
-    if not install_torch(has_gpu=has_gpu) or not pip("install", "-e", str(ROOT), *tools):
+    if not install_torch(has_gpu=has_gpu) or not pip("install", "-e", target, *tools):
         return False
     stamp.write_text(state.hexdigest())
     say(f"Installed in {time.monotonic() - began:.0f} s.")
+    return True
+
+
+def install_system_packages() -> None:
+    """Install what the window and PDF need where apt may; elsewhere print the line that does."""
+    if platform.system() != "Linux":
+        return
+    missing = [package for name, package in SYSTEM_PACKAGES.items() if not is_on_system(name)]
+    if not missing:
+        return
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+        for command in (["update"], ["install", "-y", "--no-install-recommends", *missing]):
+            run("apt-get", "-qq", *command, is_quiet=True)
+        missing = [package for name, package in SYSTEM_PACKAGES.items() if not is_on_system(name)]
+    if missing:
+        say(f"The tests of the window and of PDF want: sudo apt-get install {' '.join(missing)}")
+
+
+def is_on_system(name: str) -> bool:
+    """Whether a program is on the path, or a shared library can be loaded."""
+    if ".so" not in name:
+        return shutil.which(name) is not None
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
     return True
 
 

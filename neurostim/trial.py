@@ -1,7 +1,7 @@
 """Running a plan shard by shard, each a block of patients in one arm, written whole or not."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,11 +9,8 @@ from pathlib import Path
 from platform import machine, python_version, system
 from typing import Any
 
-import numpy as np
-
-from neurostim.controllers.sham import Sham
-from neurostim.history import BASELINE, OPEN_LABEL, RECOVERY, TREATMENT, Integers
-from neurostim.loop import Batch, Gate, Lived, ask, live, prepare
+from neurostim.course import run_arm
+from neurostim.loop import Gate
 from neurostim.plan import Plan
 from neurostim.rows import Row, epoch_row, number_epochs, patient_row, truth_of
 from neurostim.storage import (
@@ -26,7 +23,6 @@ from neurostim.storage import (
     write_manifest,
     write_table,
 )
-from patient_models import State
 from protocols import InputError
 from safety import AuditLog, LogSealedError, anchor_path
 
@@ -186,35 +182,3 @@ def run_shard(plan: Plan, shard: Shard, folder: Path, key: str) -> Iterator[int]
         ) from error
     rows.sort(key=lambda row: (row["patient"], row["start_day"]))
     write_table(epochs_path(folder, shard), number_epochs(rows), EPOCHS, key)
-
-
-def run_arm(
-    plan: Plan, arm: int, states: Sequence[State], gate: Gate
-) -> Iterator[tuple[int, Integers, list[Lived]]]:
-    """Live through the whole schedule; yields phase, positions of the patients and their epochs.
-
-    Patients whose epoch ended early are asked again at once, so the batch falls out of step: each
-    turn holds those who have not reached the end of the phase.
-    """
-    schedule = plan.design.schedule
-    batch = Batch.start(states)
-    names = [each.name for each in plan.design.arms]
-    late = arm if schedule.open_label_arm is None else names.index(schedule.open_label_arm)
-    phases = (
-        (BASELINE, Sham(), schedule.baseline_days),
-        (RECOVERY, Sham(), schedule.treatment_start_day),
-        (TREATMENT, plan.asked[arm], schedule.treatment_end_day),
-        (OPEN_LABEL, plan.asked[late], schedule.end_day),
-    )
-    for phase, chosen, end_day in phases:
-        controller, memory = prepare(chosen, plan.context)
-        while (index := _before(batch.states, end_day)).size:
-            days = [min(schedule.epoch_days, end_day - batch.states[b].day) for b in index]
-            allowed = np.ones((len(index), len(plan.candidates)), dtype=np.bool_)
-            memory, wishes = ask(controller, memory, batch.history.rows(index), allowed)
-            batch, lived = live(batch, index, wishes, days, phase, plan.model, gate)
-            yield phase, index, lived
-
-
-def _before(states: Sequence[State], end_day: int) -> Integers:
-    return np.flatnonzero([state.day < end_day for state in states])
