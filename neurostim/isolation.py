@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from neurostim.controllers import CONTROLLERS, Context, controller_class
+from neurostim.controllers import CONTROLLERS, Context, controller_entry
 from neurostim.history import History
 from neurostim.isolation_messages import (
     MAX_ANSWER_BYTES,
@@ -98,11 +98,8 @@ class Isolated:
         """Where the controller is, as "package.module:Class"."""
         if self.name not in CONTROLLERS and ":" in self.name:
             return self.name
-        registered = CONTROLLERS.get(self.name)
-        if isinstance(registered, str):
-            return registered
-        found = controller_class(self.name)
-        return f"{found.__module__}:{found.__qualname__}"
+        entry = controller_entry(self.name)
+        return entry if isinstance(entry, str) else f"{entry.__module__}:{entry.__qualname__}"
 
     def init(self, context: Context) -> "Companion":
         """A started process; `InputError` when the options do not fit.

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from neurostim.controllers import CONTROLLERS as SHIPPED
 from neurostim.controllers import Context, Controller, build_controller
 from neurostim.isolation import isolate
 from neurostim.loop import observe_off
@@ -18,12 +19,14 @@ from patient_models import (
     Device,
     Enrolment,
     Model,
+    model_named,
     read_baselines,
     thall_vail,
 )
 from patient_models.distributions import Distribution, LogNormal
 from protocols import InputError, Mode, Setting
 from protocols.design import Design
+from protocols.plugins import CONTROLLERS, PATIENT_MODELS, plugins
 from safety import Envelope, envelope_text, is_deliverable, load_envelope
 
 MAX_SEED = 2**64 - 1
@@ -92,8 +95,17 @@ class Plan:
             "compute": self.compute,
             "block_size": self.block_size,
             "is_isolated": self.is_isolated,
-            "versions": versions(),
+            "versions": versions() | self._added_versions(),
         }
+
+    def _added_versions(self) -> dict[str, str]:
+        """Versions of the other distributions whose controllers or patients this plan uses."""
+        arms = {arm.controller for arm in self.design.arms}
+        controllers, families = plugins(CONTROLLERS), plugins(PATIENT_MODELS)
+        used = [controllers[name] for name in sorted(arms & controllers.keys() - SHIPPED.keys())]
+        model = self.design.population.model
+        used += [families[model]] if model in families.keys() - MODELS.keys() else []
+        return {each.distribution: each.version for each in used}
 
     def fingerprint(self) -> str:
         """SHA-256 over the design and the data it names, independent of where the files lie."""
@@ -139,11 +151,7 @@ def make_plan(
             f"population.target = {design.population.target!r}: "
             f"one of {', '.join(TARGETS)} was expected"
         )
-    if design.population.model not in MODELS:
-        raise InputError(
-            f"population.model = {design.population.model!r}: "
-            f"one of {', '.join(MODELS)} was expected"
-        )
+    model = _model(design.population.model)
     envelope_name = _named_file(design.device.envelope, folder)
     envelope = load_envelope(envelope_name)
     device = Device.from_toml(envelope_text(envelope_name))
@@ -153,7 +161,7 @@ def make_plan(
         design=design,
         envelope=envelope,
         device=device,
-        model=MODELS[design.population.model],
+        model=model,
         baselines=baselines,
         enrolment=enrolment,
         patients=_eligible(design, device, seed, enrolment),
@@ -215,6 +223,13 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("neurostim", *PACKAGES)}
 
 
+def _model(name: str) -> Model:
+    try:
+        return model_named(name)
+    except InputError as error:
+        raise InputError(f"population.model: {error}") from None
+
+
 def _named_file(name: str, folder: Path) -> str:
     """A name as it is, and a path as seen from the design's folder."""
     return str(folder / name) if name.endswith((".toml", ".csv")) else name
@@ -237,7 +252,7 @@ def _eligible(design: Design, device: Device, seed: int, enrolment: Enrolment) -
     population, days = design.population, design.schedule.baseline_days
     if population.least_per_28_days == 0:
         return tuple(range(population.n_patients))
-    model = MODELS[population.model]
+    model = _model(population.model)
     enrolled: list[int] = []
     screened = 0
     while len(enrolled) < population.n_patients:

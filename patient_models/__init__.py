@@ -10,6 +10,9 @@ from patient_models.baselines import thall_vail as thall_vail
 from patient_models.clinical import Clinical as Clinical
 from patient_models.device_check import Device as Device
 from patient_models.enrolment import Enrolment as Enrolment
+from patient_models.families import MODELS as MODELS
+from patient_models.families import model_named as model_named
+from patient_models.families import model_names as model_names
 from patient_models.mechanistic import Mechanistic as Mechanistic
 from patient_models.model import DeviceState as DeviceState
 from patient_models.model import Event as Event
@@ -26,9 +29,3 @@ from patient_models.saving import state_to_dict as state_to_dict
 from patient_models.targets import TARGETS as TARGETS
 
 PART_OF = "neurostim"
-
-MODELS: dict[str, Model] = {
-    "clinical": Clinical(),
-    "mechanistic": Mechanistic(),
-    "null": NULL,
-}

@@ -1,4 +1,7 @@
-"""The ways of choosing the next setting; adding one is a file and a line here."""
+"""The ways of choosing the next setting; adding one is a file and a line here.
+
+Another distribution adds one by an entry point: see `protocols.plugins`.
+"""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -11,6 +14,8 @@ from neurostim.controllers.controller import Controller as Controller
 from neurostim.controllers.controller import Fault as Fault
 from protocols import InputError
 from protocols.design import faults
+from protocols.plugins import CONTROLLERS as PLUGIN_GROUP
+from protocols.plugins import plugins
 
 CONTROLLERS: dict[str, str | type[Controller]] = {
     "sham": "neurostim.controllers.sham:Sham",
@@ -30,13 +35,35 @@ CONTROLLERS: dict[str, str | type[Controller]] = {
 """Classes, or where to import them from: what needs torch is imported when it is used."""
 
 
+PROMISED = ("summary", "init", "propose", "recommend")
+
+
+def controller_names() -> list[str]:
+    """All controllers that can be named in a design: shipped, or added by other distributions."""
+    added = plugins(PLUGIN_GROUP)
+    return [*CONTROLLERS, *(name for name in added if name not in CONTROLLERS)]
+
+
+def controller_entry(name: str) -> str | type[Controller]:
+    """A controller's class, or where it is; `InputError` lists the known names."""
+    if name in CONTROLLERS:
+        return CONTROLLERS[name]
+    added = plugins(PLUGIN_GROUP)
+    if name not in added:
+        raise InputError(
+            f"controller {name!r}: one of {', '.join(controller_names())} was expected"
+        )
+    return added[name].value
+
+
 def controller_class(name: str) -> type[Controller]:
-    """The controller of this name; `InputError` lists the known ones."""
-    if name not in CONTROLLERS:
-        raise InputError(f"controller {name!r}: one of {', '.join(CONTROLLERS)} was expected")
-    entry = CONTROLLERS[name]
+    """The controller of this name; `InputError` lists the known ones, or says why one is broken."""
+    entry = controller_entry(name)
     if not isinstance(entry, str):
         return entry
+    if name not in CONTROLLERS:
+        added: type[Controller] = plugins(PLUGIN_GROUP)[name].load(PROMISED)
+        return added
     module, _, attribute = entry.partition(":")
     found: type[Controller] = getattr(import_module(module), attribute)
     return found
