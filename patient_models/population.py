@@ -3,7 +3,7 @@
 Patient i of a seed is the same whatever other patients are drawn: each trait has its own address.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import IntEnum
 from typing import Any
@@ -339,19 +339,31 @@ def draw_columns(
     enrolment: Enrolment | None = None,
 ) -> Parameters:
     """The same as columns, one row per patient."""
+    return columns_of(population, uniforms_of(seed, patients, n_sites), enrolment)
+
+
+def uniforms_of(seed: int, patients: Sequence[int], n_sites: int) -> dict[Trait, Floats]:
+    """The uniform numbers behind each trait of these patients: patients x draws."""
     if not 1 <= n_sites <= 1 << SITE_BITS:
         raise ValueError(f"n_sites = {n_sites}: 1 to {1 << SITE_BITS} was expected")
+    return {trait: luck(seed, patients, trait, n_draws_of(trait, n_sites)) for trait in Trait}
+
+
+def columns_of(
+    population: Population, uniforms: Mapping[Trait, Floats], enrolment: Enrolment | None = None
+) -> Parameters:
+    """The patients whose traits lie at these uniform numbers, as `uniforms_of` gives them."""
     enrolment = enrolment or Enrolment()
     if enrolment.written_rate_per_day is not None:
         population = replace(population, written_rate_per_day=enrolment.written_rate_per_day)
     values: dict[Trait, Floats] = {
-        trait: drawn(population, seed, patients, trait, n_draws_of(trait, n_sites))
-        for trait in Trait
+        trait: value_of(population, trait, uniform)
+        for trait, uniform in uniforms.items()
         if trait is not Trait.HIGH_CENTRE_HZ
     }
     target = TARGETS[enrolment.target]
     values[Trait.HIGH_CENTRE_HZ] = target.high_centre_hz.quantile(
-        luck(seed, patients, Trait.HIGH_CENTRE_HZ, 1)[:, 0]
+        uniforms[Trait.HIGH_CENTRE_HZ][:, 0]
     )
     return Parameters(
         background=background_of(population, values),
@@ -420,11 +432,8 @@ def luck(seed: int, patients: Sequence[int], trait: int, n_draws: int) -> Floats
     return uniforms(seed, rows, 0, Purpose.TRAITS, draws)
 
 
-def drawn(
-    population: Population, seed: int, patients: Sequence[int], trait: Trait, n_draws: int
-) -> Floats:
-    """One trait of these patients, a column for each draw if there are several; chances stay."""
-    uniform = luck(seed, patients, trait, n_draws)
+def value_of(population: Population, trait: Trait, uniform: Floats) -> Floats:
+    """One trait at these numbers, a column for each draw if there are several; chances stay."""
     values: Floats = getattr(population, trait.name.lower(), UNIFORM).quantile(uniform)
     return values if trait in SITE_TRAITS + MEDICATION_TRAITS else values[:, 0]
 

@@ -37,6 +37,7 @@ class Purpose(IntEnum):
     PARENT = 4
     OFFSPRING = 5
     SIDE_EFFECT = 6
+    TWIN = 7
     CONTROLLER = 100
 
 
