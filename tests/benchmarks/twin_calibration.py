@@ -5,9 +5,9 @@
 Simulated: ranks of each truth and of the next year's count among the particles are uniform when the
 posterior is right; printed are the Kolmogorov-Smirnov p, and how many lie in the middle 90 %.
 
-Real: the 59 people of Thall and Vail (1990, Biometrics 46:657) wrote for eight weeks of baseline and
-four visits of two weeks each. The twin is given all but the last visit and says what to expect of
-it; and, as a posterior predictive check, how unevenly a twin's own visits come beside the person's.
+Real: the 59 people of Thall and Vail (1990, Biometrics 46:657) wrote for eight weeks of baseline,
+and four visits of two weeks each. The twin is given all but the last visit and says what to expect
+of it; and, as a posterior predictive check, how unevenly its own visits come beside the person's.
 """
 
 import argparse
