@@ -6,7 +6,10 @@ The frozen reference population with the hidden thresholds of `hidden_side_effec
 effects and for side effects are learned on 200 other patients x 30 random epochs of noisy reports;
 without a learned one the limit is held by two standard deviations and no margin. Arms: without
 limits; with limits by the learned and by the generic prior; constrained expected improvement, which
-rates a setting by its chance to be safe; and with an oracle that knows each patient's thresholds.
+rates a setting by its chance to be safe; limits by an ideal observer, who knows the law by which
+thresholds differ between patients and what came in each epoch, and keeps to settings that are
+unsafe with a probability of at most `--ideal-risk`; and with an oracle that knows each patient's
+thresholds. What the ideal observer does not reach, no better prior does in its place.
 *Unsafe* is a setting at which a bothersome side effect comes on more than 1 % of days. *Severity*
 is the mean hazard beyond the limit over all evaluations, in limits. A *false refusal* is a safe
 setting, better than the one delivered, that the limit left out. Variants: side effects at lower
@@ -66,6 +69,7 @@ from neurostim.surrogate.readout import level_and_effect
 Booleans = np.ndarray
 N_EPOCHS = 40
 BETA = 1.0
+LAW_SEED, N_PEOPLE = 12345, 6000
 LIMIT_BETA, MARGIN = 0.75, 0.55
 """Standard deviations of the bound on the log hazard, and the share of the limit it is held
 to: chosen on patients of seed 2."""
@@ -151,6 +155,45 @@ class Limited(Bound):
         within = self.within(*counts.shape)
         chosen = np.where(within, mean.numpy(), np.inf).argmin(1)
         return np.where(within.any(1), chosen, OFF)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Law:
+    """Many people of the law that patients are of: what the ideal observer weighs."""
+
+    log_none: Floats  # N_PEOPLE x M, log probability of an epoch without a report
+    log_some: Floats
+    is_unsafe: Booleans
+
+    @classmethod
+    def drawn(cls) -> "Law":
+        """People who are no patients of any arm."""
+        people = side_effects_of(draw(LAW_SEED, N_PEOPLE))
+        log_none = -EPOCH_DAYS * people.daily_hazard(0)
+        log_some = np.log(-np.expm1(np.minimum(log_none, -1e-300)))
+        return cls(log_none=log_none, log_some=log_some, is_unsafe=people.is_unsafe(0))
+
+
+@dataclass(slots=True, kw_only=True)
+class Ideal(Limited):
+    """The bound among settings whose exact probability to be unsafe is at most `risk`."""
+
+    law: Law
+    risk: float
+    log_weight: Floats | None = None  # n x N_PEOPLE
+
+    def told(self, reports: Booleans, indices: Ints, epoch: int) -> None:
+        """Weigh the people by how likely each would have told this."""
+        some, none = self.law.log_some[:, indices].T, self.law.log_none[:, indices].T
+        before = 0.0 if self.log_weight is None else self.log_weight
+        self.log_weight = before + np.where(reports[:, None], some, none)
+
+    def within(self, n: int, epoch: int) -> Booleans:
+        """Which settings are kept to, `n x M`."""
+        logs = np.zeros((n, N_PEOPLE)) if self.log_weight is None else self.log_weight
+        weight = np.exp(logs - logs.max(1, keepdims=True))
+        probability = weight @ self.law.is_unsafe / weight.sum(1, keepdims=True)
+        return np.asarray(probability <= self.risk)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +292,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit-beta", type=float, default=LIMIT_BETA)
     parser.add_argument("--margin", type=float, default=MARGIN)
-    parser.add_argument("--arms", default="unlimited,learned,generic,improvement,oracle")
+    parser.add_argument("--ideal-risk", type=float, default=0.01)
+    parser.add_argument("--arms", default="unlimited,learned,generic,improvement,ideal,oracle")
     parser.add_argument("--variants", type=int, default=len(VARIANTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -259,7 +303,7 @@ def main() -> None:
     effects = pruned(mixed(population, among))
     harms = {"generic": side_effect_prior(encoded())}
     harms["learned"] = harms["improvement"] = learned_side_effects(harms["generic"])
-    patients = draw(arguments.seed, arguments.patients)
+    patients, law = draw(arguments.seed, arguments.patients), Law.drawn()
     for variant in VARIANTS[: arguments.variants]:
         hidden = variant.hidden(side_effects_of(patients))
         table = Table(title=f"{variant.name}: {arguments.patients} patients x {N_EPOCHS} epochs")
@@ -268,13 +312,17 @@ def main() -> None:
             table.add_column(head, no_wrap=True)
         free = None
         for arm in arguments.arms.split(","):
-            policy = Limited(
-                prior=effects,
-                harm_prior=harms.get(arm),
-                is_expected_improvement=arm == "improvement",
-                limit_beta=2.0 if arm == "generic" else arguments.limit_beta,
-                margin=1.0 if arm == "generic" else arguments.margin,
-                knows=hidden if arm == "oracle" else None,
+            policy = (
+                Ideal(prior=effects, law=law, risk=arguments.ideal_risk)
+                if arm == "ideal"
+                else Limited(
+                    prior=effects,
+                    harm_prior=harms.get(arm),
+                    is_expected_improvement=arm == "improvement",
+                    limit_beta=2.0 if arm == "generic" else arguments.limit_beta,
+                    margin=1.0 if arm == "generic" else arguments.margin,
+                    knows=hidden if arm == "oracle" else None,
+                )
             )
             lived = live(policy, patients, hidden, variant.late)
             free = free or lived
