@@ -4,9 +4,10 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from errno import EIO
+from errno import EINVAL, EIO
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from protocols import InputError
 
@@ -45,14 +46,21 @@ def anchor_path(path: str | Path) -> Path:
     return Path(f"{path}.anchor")
 
 
+def open_to_read(path: Path) -> BinaryIO:
+    """Open a file; raise `OSError` for what is none: a pipe would be waited for without end."""
+    if path.exists() and not path.is_file():
+        raise OSError(EINVAL, "it is no file", str(path))
+    return path.open("rb")
+
+
 def read_anchor(path: Path) -> Anchor | None:
     """Return the anchor in a file, None where there is no file; raise `InputError` for others."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             content = file.read(LONGEST_ANCHOR)
     except FileNotFoundError:
         return None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: a NUL byte in the name
         raise InputError(f"{path}: the anchor cannot be read: {error}") from error
     try:
         row = json.loads(content)

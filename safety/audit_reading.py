@@ -6,7 +6,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from protocols import InputError
-from safety.audit_file import BEGINNING, LONGEST_LINE, Anchor, anchor_path, read_anchor
+from safety.audit_file import (
+    BEGINNING,
+    LONGEST_LINE,
+    Anchor,
+    anchor_path,
+    open_to_read,
+    read_anchor,
+)
 from safety.audit_records import MOST_IN_A_GROUP, SCHEMA, Record, read_record
 
 
@@ -78,14 +85,16 @@ class Reader:
         Reads one line at a time, so that a long log needs no more memory than a short one.
         """
         try:
-            with Path(path).open("rb") as file:
+            with open_to_read(Path(path)) as file:
                 for line in iter(lambda: file.readline(LONGEST_LINE), b""):
                     record = self.take(line)
                     if record is None:
                         return
                     yield record
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError: a NUL byte in the name
             raise InputError(f"{path}: the audit log cannot be read: {error}") from error
+        if not self.n_records:
+            self.problem = "the log is empty"
 
     def take(self, line: bytes) -> Record | None:
         """Return the next record, or None, with `problem` saying what is wrong with it."""

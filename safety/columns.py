@@ -296,6 +296,9 @@ class Proposals:
             ("setting", (N_FIELDS, n_rows)),
         ):
             check_column(name, getattr(self, name), shape)
+        for row in self.others:
+            if type(row) is not int or not 0 <= row < n_rows:
+                raise InputError(f"others holds row {row!r:.40}: 0 to {n_rows - 1} was expected")
 
     def proposal(self, row: int) -> object:
         """Return what was proposed in one row, as `review` takes it."""

@@ -43,9 +43,9 @@ def review_columns(
     shape = pasts.patient.shape
     check_column("now", now, shape)
     check_column("patient", proposals.patient, shape)
-    limits = limits_of(envelope)
-    is_ours = type(proposals.envelope_hash) is str and proposals.envelope_hash == envelope.hash
-    if limits is None or not is_ours:
+    limits = limits_of(envelope) if type(envelope) is Envelope else None
+    addressed = proposals.envelope_hash
+    if limits is None or type(addressed) is not str or addressed != envelope.hash:
         is_ordinary = np.zeros(shape, dtype=np.bool_)
         ramp_s, after = np.zeros(shape, dtype=np.int64), pasts
     else:

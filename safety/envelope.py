@@ -25,6 +25,8 @@ from safety.montage import (
 MICROSECONDS_PER_SECOND = 1_000_000
 LARGEST_SHANNON_K_HUNDREDTHS = 200
 MOST_CHANGES_PER_DAY = 32
+MOST_IN_A_LIST = 1000
+"""How many ticks, contacts or montages there may be: a file of a megabyte could list more."""
 
 
 class Limits(NamedTuple):
@@ -193,8 +195,10 @@ def whole_root(number: int, power: int) -> int:
 def checked(limits: Limits) -> Limits:
     """Return the limits with what is worked out of them; raise `ValueError` for a wrong one."""
     check_text("name", limits.name)
-    for name in (*TICKS, "contacts", "montages"):
+    for name in ("contacts", "montages", *TICKS):
         check_tuple(name, getattr(limits, name))
+        if (n_values := len(getattr(limits, name))) > MOST_IN_A_LIST:
+            raise ValueError(f"{name} has {n_values} values: up to {MOST_IN_A_LIST} were expected")
     check_limits(limits)
     check_all_ticks(limits)
     check_montages(limits)
@@ -330,9 +334,10 @@ def check_shares(montage: Montage, contacts: tuple[Contact, ...]) -> None:
         )
     if not any(shares):
         raise ValueError(f"montage {montage.name!r} uses no contact: one or more were expected")
-    for lead in dict.fromkeys(contact.lead for contact in contacts):
-        rows = zip(contacts, shares, strict=True)
-        total = sum(share for contact, share in rows if contact.lead == lead)
+    totals = dict.fromkeys((contact.lead for contact in contacts), 0)
+    for contact, share in zip(contacts, shares, strict=True):
+        totals[contact.lead] += share
+    for lead, total in totals.items():
         if total not in (0, 1000):
             raise ValueError(
                 f"montage {montage.name!r}: shares_permille on lead {lead!r} add up to {total}: "

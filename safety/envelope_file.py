@@ -49,6 +49,8 @@ def envelope_path(name_or_path: str | Path) -> Path:
 
 def parse_envelope(text: str, where: str) -> Envelope:
     """Return the envelope written in `text`; `where` names its file in an `InputError`."""
+    if type(text) is not str:
+        raise InputError(f"{where}: the text of an envelope was expected")
     try:
         document = tomllib.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:  # a ValueError also for a number of 5,000 digits
@@ -142,7 +144,7 @@ def read_number(key: str, value: object, lowest: int = 0) -> int:
     if type(value) is not int:
         raise ValueError(f"{key} = {brief(value)}: a whole number was expected")
     if not lowest <= value <= LARGEST_NUMBER:
-        raise ValueError(f"{key} = {value}: {lowest} to {LARGEST_NUMBER} was expected")
+        raise ValueError(f"{key} = {brief(value)}: {lowest} to {LARGEST_NUMBER} was expected")
     return value
 
 

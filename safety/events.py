@@ -63,7 +63,7 @@ def acknowledge(past: Past, latch: Latch, by: tuple[Person, ...], at_s: int) -> 
     `InputError` where they are not, or where there is no such latch.
     """
     check_time(at_s)
-    if latch not in past.latches:
+    if type(latch) is not Latch or latch not in past.latches:
         raise InputError(f"no such latch: {len(past.latches)} others are there")
     if latch.rule is Rule.BASELINE:
         check_person(by, "going on after the baseline")

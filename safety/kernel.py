@@ -11,6 +11,7 @@ from safety.clamps import RISE_LIMITS, legal, lowered
 from safety.day import MAX_CHANGES, change_to, day_excess, recent_changes, therapies_per_day
 from safety.envelope import Envelope
 from safety.legality import is_deliverable, is_due
+from safety.quantity import is_whole
 from safety.reading import asks_to_stop, read_proposal, read_setting
 from safety.rise import is_rise, ramp_s, recent_rises, remembered, rise_to, start_for
 from safety.verdict import Change, Finding, Latch, Past, Rise, Rule, Ruling, Verdict, with_latest
@@ -36,8 +37,8 @@ def review(proposal: object, past: Past, envelope: Envelope, now: int) -> Verdic
 
 def decide(proposal: object, past: Past, envelope: Envelope, now: int) -> Verdict:
     """Read the proposal, then settle, hold, fall back or stop."""
-    if type(now) is not int or type(envelope) is not Envelope:
-        raise TypeError("now is not an int, or the envelope is not an Envelope")
+    if type(past) is not Past or type(envelope) is not Envelope or not is_whole(now):
+        raise TypeError("past is no Past, envelope no Envelope, or now no int")
     clock = max(now, past.at_s)
     recent, changes = recent_rises(past, clock, envelope.rise_window_s), recent_changes(past, clock)
     case = Case(past, envelope, clock, recent, changes, past.sequence, past.refusals)
@@ -139,7 +140,7 @@ def latch(past: Past, wanted: Setting | None, finding: Finding) -> Verdict:
         wanted=wanted,
         ruling=Ruling.STOPPED,
         findings=(finding,),
-        past=past.stopped_by(Latch(None, finding.rule, past.at_s)),
+        past=Past.stopped(past, finding.rule),
         ramp_s=0,
     )
 
@@ -148,8 +149,7 @@ def changes_with(setting: Setting, case: Case) -> tuple[Change, ...]:
     """Return the changes of the last 24 h with one to `setting`, unless it is what runs."""
     if setting == case.past.delivered:
         return case.changes
-    change = change_to(setting, case.envelope, case.clock)
-    return with_latest(case.changes, change, MAX_CHANGES)
+    return with_latest(case.changes, change_to(setting, case.envelope, case.clock), MAX_CHANGES)
 
 
 def deliver(setting: Setting, case: Case, ruling: Ruling, *findings: Finding) -> Verdict:

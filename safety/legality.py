@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from protocols import OFF, Mode, Setting
+from protocols.setting import INTEGER_FIELDS
 from safety.envelope import MICROSECONDS_PER_SECOND, Envelope
 from safety.verdict import Past, Rise
 
@@ -12,6 +13,8 @@ HOURS_24_S = 24 * 3600
 
 def is_deliverable(setting: Setting, envelope: Envelope) -> bool:
     """Whether `envelope` permits `setting`, whatever came before; no stimulation is OFF only."""
+    if not is_whole_setting(setting):
+        return False
     if setting.amplitude_ua == 0:
         return setting == OFF
     return (
@@ -26,6 +29,15 @@ def deliverable(settings: Iterable[Setting], envelope: Envelope) -> tuple[Settin
     return tuple(setting for setting in settings if is_deliverable(setting, envelope))
 
 
+def is_whole_setting(setting: object) -> bool:
+    """Whether this is exactly a setting of ints and a mode, as only one made by force is not."""
+    if type(setting) is not Setting:
+        return False
+    numbers = [getattr(setting, name, None) for name in INTEGER_FIELDS]
+    mode = getattr(setting, "mode", None)
+    return type(mode) is Mode and all(type(number) is int for number in numbers)
+
+
 def is_in_box(setting: Setting, envelope: Envelope) -> bool:
     """Whether each field by itself is one that the envelope lists."""
     return (
@@ -35,8 +47,9 @@ def is_in_box(setting: Setting, envelope: Envelope) -> bool:
         and setting.pulse_width_us in envelope.pulse_width_us
         and setting.mode in envelope.modes
         and (
-            setting.mode is Mode.CONTINUOUS
-            or (setting.on_ms in envelope.on_ms and setting.off_ms in envelope.off_ms)
+            setting.on_ms == setting.off_ms == 0
+            if setting.mode is Mode.CONTINUOUS
+            else setting.on_ms in envelope.on_ms and setting.off_ms in envelope.off_ms
         )
     )
 
@@ -63,8 +76,6 @@ def is_within_electrode_limits(setting: Setting, envelope: Envelope) -> bool:
     max_current_na = 1000 * envelope.max_contact_current_ua
     on_leads: dict[str, int] = {}
     for place, share in enumerate(envelope.montages[setting.site].shares_permille):
-        if share == 0:
-            continue
         current_na = share * amplitude_ua
         if current_na > max_current_na:
             return False
@@ -72,7 +83,7 @@ def is_within_electrode_limits(setting: Setting, envelope: Envelope) -> bool:
             return False
         lead = envelope.contacts[place].lead
         on_leads[lead] = on_leads.get(lead, 0) + current_na
-    return max(on_leads.values(), default=0) <= 1000 * envelope.max_lead_current_ua
+    return max(on_leads.values()) <= 1000 * envelope.max_lead_current_ua
 
 
 def is_within_day(setting: Setting, envelope: Envelope) -> bool:

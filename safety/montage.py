@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 LARGEST_NUMBER = 10**12
+LONGEST_NAME = 100
 
 
 class Sealed(type):
@@ -83,9 +84,13 @@ def check_tuple(name: str, value: object) -> None:
 
 
 def check_text(name: str, value: object) -> None:
-    """Raise unless `value` is a text that is not empty."""
+    """Raise unless `value` is a text of one line that is not empty, nor longer than a name."""
     if type(value) is not str or not value:
         raise ValueError(f"{name} = {value!r}: a text was expected")
+    if len(value) > LONGEST_NAME or not value.isprintable():
+        raise ValueError(
+            f"{name} = {value!r:.100}: one line of up to {LONGEST_NAME} characters was expected"
+        )
 
 
 def check_number(name: str, value: object, lowest: int, highest: int = LARGEST_NUMBER) -> None:

@@ -1,12 +1,14 @@
 """Envelopes only tighten: manufacturer, clinician, session, learned, each within the one before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from protocols import InputError
 from safety.envelope import TICKS, Envelope
+from safety.montage import Sealed
 from safety.people import Person, check_person, check_two_roles
 
 AT_MOST = (
@@ -48,12 +50,31 @@ def widenings(child: Envelope, parent: Envelope) -> tuple[str, ...]:
 
 def tighten(parent: Envelope, **narrower: object) -> Envelope:
     """Return `parent` with fields replaced; raise `InputError` if that widens or empties it."""
+    check_made(parent)
     try:
         child = parent.replaced(**narrower)
     except (ValueError, TypeError) as error:
         raise InputError(f"tightening {parent.name!r}: {error}") from error
     check_within(child, parent)
     return child
+
+
+def check_made(envelope: object) -> None:
+    """Raise `InputError` unless this is an envelope as its constructor makes it."""
+    if type(envelope) is not Envelope:
+        raise InputError("an Envelope was expected")
+    try:
+        is_made = remade(envelope) == envelope
+    except (ValueError, TypeError, LookupError) as error:
+        raise InputError(f"an Envelope that was checked was expected: {error}") from error
+    if not is_made:
+        raise InputError("an Envelope that was checked was expected: what is worked out differs")
+
+
+@lru_cache(maxsize=64)
+def remade(envelope: Envelope) -> Envelope:
+    """Return the envelope of the same limits, checked and worked out again."""
+    return envelope.replaced()
 
 
 def check_within(child: Envelope, parent: Envelope) -> None:
@@ -106,16 +127,37 @@ class Level(IntEnum):
     LEARNED = 3
 
 
-class Chain(NamedTuple):
-    """The envelopes in force, one for each level; make one with `chain_of`, change with `change`.
-
-    A tuple, which nothing writes to.
-    """
+class ChainLevels(NamedTuple):
+    """The levels of a chain, before they are checked."""
 
     manufacturer: Envelope
     clinician: Envelope
     session: Envelope
     learned: Envelope
+
+
+class Chain(ChainLevels, metaclass=Sealed):
+    """The envelopes in force, one for each level; make one with `chain_of`, change with `change`.
+
+    A tuple, which nothing writes to.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls, manufacturer: Envelope, clinician: Envelope, session: Envelope, learned: Envelope
+    ) -> Self:
+        """Return a chain; raise `InputError` where a level is wider than the one before it."""
+        levels = (manufacturer, clinician, session, learned)
+        for each in levels:
+            check_made(each)
+        for child, parent in zip(levels[1:], levels[:-1], strict=True):
+            check_within(child, parent)
+        return super().__new__(cls, *levels)
+
+    @classmethod
+    def _make(cls, values: Iterable[Any]) -> Self:  # type: ignore[override]  # it checks
+        return cls(*values)
 
     @property
     def active(self) -> Envelope:
@@ -134,8 +176,9 @@ class Chain(NamedTuple):
         where they are not, for the manufacturer's level, and where a level would be wider than the
         one before it.
         """
-        if type(level) is not Level or type(envelope) is not Envelope:
-            raise InputError("a Level and an Envelope were expected")
+        if type(level) is not Level:
+            raise InputError("a Level was expected")
+        check_made(envelope)
         what = f"changing the {level.name.lower()}'s envelope"
         if level is Level.MANUFACTURER:
             raise InputError(f"{what}: it cannot be changed at run time")
@@ -143,14 +186,11 @@ class Chain(NamedTuple):
             check_person(by, what)
         else:
             check_two_roles(by, f"{what} to a wider one")
-        levels = [*self[:level], envelope, *self[level + 1 :]]
-        for child, parent in zip(levels[1:], levels[:-1], strict=True):
-            check_within(child, parent)
+        levels = [*self]
+        levels[level] = envelope
         return Chain(*levels)
 
 
 def chain_of(manufacturer: Envelope) -> Chain:
     """Return the chain in which nobody has tightened anything yet."""
-    if type(manufacturer) is not Envelope:
-        raise InputError("an Envelope was expected")
     return Chain(manufacturer, manufacturer, manufacturer, manufacturer)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from unicodedata import normalize
 
 from protocols import InputError
 
@@ -27,9 +28,21 @@ class Person:
             raise InputError(f"role = {self.role!r}: {', '.join(Role)} were expected")
 
 
+def is_person(each: object) -> bool:
+    """Whether this is exactly a person with a name and a role, as one made by force is not."""
+    if type(each) is not Person:
+        return False
+    return type(getattr(each, "name", None)) is str and type(getattr(each, "role", None)) is Role
+
+
+def letters_of(name: str) -> str:
+    """Return what tells a name from another: its letters and digits, in whatever way written."""
+    return "".join(each for each in normalize("NFKC", name).casefold() if each.isalnum())
+
+
 def check_person(by: tuple[Person, ...], what: str) -> None:
     """Raise `InputError` unless at least one person answers for `what`."""
-    if type(by) is not tuple or any(type(each) is not Person for each in by):
+    if type(by) is not tuple or not all(is_person(each) for each in by):
         raise InputError(f"{what}: a tuple of persons was expected")
     if not by:
         raise InputError(f"{what} takes a person: nobody was named")
@@ -38,7 +51,7 @@ def check_person(by: tuple[Person, ...], what: str) -> None:
 def check_two_roles(by: tuple[Person, ...], what: str) -> None:
     """Raise `InputError` unless two different people in two different roles answer for `what`."""
     check_person(by, what)
-    people = {(" ".join(each.name.split()).casefold(), each.role) for each in by}
+    people = {(letters_of(each.name), each.role) for each in by}
     for name, role in people:
         if any(name != other and role is not other_role for other, other_role in people):
             return

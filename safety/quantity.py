@@ -39,12 +39,17 @@ def exceeding(value: int, limit: int, divisor: int, places: int, unit: str) -> s
     return f"would be {value_text}{unit}, the limit is {limit_text}{unit}"
 
 
+def is_whole(value: object) -> bool:
+    """Whether this is exactly an int, of 63 bits and a sign."""
+    return type(value) is int and -LARGEST_INTEGER <= value <= LARGEST_INTEGER
+
+
 def shown(value: object) -> str:
     """Return an untrusted value as text without running any code of its own."""
     kind = type(value)
     if kind is str:
         return repr(str(value)[:LONGEST_TEXT])
-    if kind is int and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:  # type: ignore[operator]
+    if kind is int and not is_whole(value):
         return "a number of more than 63 bits"
     if kind is int or kind is float or kind is bool or value is None:
         return repr(value)

@@ -50,7 +50,7 @@ REASONS: Mapping[str, Callable[..., str]] = {
         f"charge per phase at contact {contact} {exceeding(charge_fc, limit_fc, 10**6, 3, 'µC')}"
     ),
     "charge-per-day": lambda charge_pc, limit_pc: (
-        f"charge within 24 h {exceeding(charge_pc, limit_pc, 10**9, 3, 'mC')}"
+        f"charge within 24 h {exceeding(charge_pc, limit_pc, 10**9, 3, 'C')}"
     ),
     "therapies-per-day": lambda n, limit: f"therapies within 24 h {exceeding(n, limit, 1, 0, '')}",
     "changes-per-day": lambda n, limit: f"changes within 24 h {exceeding(n, limit, 1, 0, '')}",

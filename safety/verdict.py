@@ -198,6 +198,10 @@ class NotTolerated:
     amplitude_ua: int
 
 
+NOBODY: int = -1
+"""The patient of a past that cannot be read: no proposal is ever addressed to it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """All that the gate remembers of one patient between two reviews.
@@ -225,28 +229,37 @@ class Past:
         """Return the past of a patient who has never been stimulated."""
         return cls(patient=patient, sequence=-1, at_s=at_s, delivered=OFF, rises=())
 
+    @classmethod
+    def stopped(cls, past: object, rule: Rule) -> "Past":
+        """Return a past with the whole patient latched and nothing that runs; never raise.
+
+        What is no `Past`, or holds what no review leaves, gives that of nobody.
+        """
+        nobody = cls.start(NOBODY)
+        try:
+            kept = past if type(past) is Past else nobody
+            return replace(kept.with_latch(Latch(None, rule, kept.at_s)), delivered=OFF)
+        except Exception:
+            return nobody.with_latch(Latch(None, rule, 0))
+
     @property
     def latched(self) -> bool:
         """Whether the whole patient is latched: only OFF is delivered."""
-        return bool(self.latches) and any(
-            each.site is None and each.rule is not Rule.BASELINE for each in self.latches
-        )
+        return any(each.site is None and each.rule is not Rule.BASELINE for each in self.latches)
 
     @property
     def is_fallen_back(self) -> bool:
         """Whether every proposal but a stop is answered with the clinician's baseline or OFF."""
-        return bool(self.latches) and any(each.rule is Rule.BASELINE for each in self.latches)
+        return any(each.rule is Rule.BASELINE for each in self.latches)
 
     @property
     def latched_sites(self) -> tuple[int, ...]:
         """The sites that are not stimulated until people release them."""
-        if not self.latches:
-            return ()
         return tuple(each.site for each in self.latches if each.site is not None)
 
     def is_latched_at(self, setting: Setting) -> bool:
         """Whether `setting` stimulates at a latched site."""
-        return bool(self.latches) and not setting.is_off and setting.site in self.latched_sites
+        return not setting.is_off and setting.site in self.latched_sites
 
     def followed_by(
         self,
@@ -281,10 +294,6 @@ class Past:
             and not (each.rule is Rule.BASELINE and latch.rule is Rule.FALLBACK)
         )
         return replace(self, latches=(*kept, latch))
-
-    def stopped_by(self, latch: Latch) -> "Past":
-        """Return this past with a latch and nothing that runs."""
-        return replace(self.with_latch(latch), delivered=OFF)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

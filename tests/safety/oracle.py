@@ -5,7 +5,7 @@ from bisect import bisect_right
 from fractions import Fraction
 from itertools import product
 
-from protocols import Mode, Setting
+from protocols import OFF, Mode, Setting
 
 
 class Oracle:
@@ -119,6 +119,7 @@ class RiseOracle:
         )
         self.window_s = rise["window_s"]
         self.times: list[int] = []
+        self.rose = False
         self.sums: list[tuple[Fraction, Fraction, Fraction]] = [(Fraction(0),) * 3]
 
     def deliver(self, at_s: int, before: Setting, after: Setting) -> bool:
@@ -127,6 +128,7 @@ class RiseOracle:
         old = self.levels(before) if same else (Fraction(0),) * 3
         new = self.levels(after)
         rise = tuple(max(Fraction(0), b - a) for a, b in zip(old, new, strict=True))
+        self.rose = any(rise)
         self.times.append(at_s)
         self.sums.append(tuple(a + b for a, b in zip(self.sums[-1], rise, strict=True)))
         first = bisect_right(self.times, at_s - self.window_s)
@@ -141,3 +143,60 @@ class RiseOracle:
             return (Fraction(0),) * 3
         duty = 1000 * self.oracle.duty(s.mode, s.on_ms, s.off_ms)
         return Fraction(s.amplitude_ua), self.oracle.charge_per_s(s), duty
+
+
+class DayOracle:
+    """Follows what the device does by the ms, and says what 24 h of it hold, the next 24 included.
+
+    A setting begins with an on-phase when it begins to be delivered, and goes on when it is
+    delivered again.
+    """
+
+    DAY_MS = 86_400_000
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.oracle = oracle
+        self.begun: list[tuple[int, Setting]] = []
+
+    def deliver(self, at_s: int, after: Setting) -> None:
+        """Take in what is delivered from now on."""
+        if after != (self.begun[-1][1] if self.begun else OFF):
+            self.begun.append((1000 * at_s, after))
+
+    def is_kept(self, at_s: int) -> bool:
+        """Say whether each 24 h that begin or end with a change, or now, keep the file's limits.
+
+        What is delivered now is taken to go on for 24 h.
+        """
+        now_ms, day = 1000 * at_s, self.oracle.file["day"]
+        if sum(begin > now_ms - self.DAY_MS for begin, _ in self.begun) > day["max_changes"]:
+            return False
+        lasts = [*(begin for begin, _ in self.begun[1:]), now_ms + self.DAY_MS]
+        parts = [
+            (begin, last, setting)
+            for (begin, setting), last in zip(self.begun, lasts, strict=True)
+            if last > now_ms - self.DAY_MS and setting.amplitude_ua
+        ]
+        starts = {now_ms - self.DAY_MS, now_ms, *(begin for begin, _, _ in parts)}
+        for start_ms in starts:
+            end_ms = min(start_ms, now_ms) + self.DAY_MS
+            uses = [self.use(part, end_ms - self.DAY_MS, end_ms) for part in parts]
+            if sum(each[0] for each in uses) > day["max_therapies"]:
+                return False
+            if sum(each[1] for each in uses) > day["max_charge_uc"]:
+                return False
+        return True
+
+    def use(self, part: tuple[int, int, Setting], start: int, end: int) -> tuple[int, Fraction]:
+        """Return the on-phases that begin, and the µC, of one delivery within a window in ms."""
+        begin, last, s = part
+        first, past = max(start, begin) - begin, min(end, last) - begin
+        if past <= first:
+            return 0, Fraction(0)
+        uc_per_ms = self.oracle.charge_per_s(s) / 1_000_000
+        if s.mode == "continuous":
+            return 0, uc_per_ms * (past - first)
+        period = s.on_ms + s.off_ms
+        on_ms = [whole * s.on_ms + min(rest, s.on_ms) for whole, rest in
+                 (divmod(past, period), divmod(first, period))]  # fmt: skip
+        return -(-past // period) + (-first // period), uc_per_ms * (on_ms[0] - on_ms[1])

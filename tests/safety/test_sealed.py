@@ -23,6 +23,7 @@ from safety import (
 )
 from safety.envelope import GIVEN
 from tests.safety.strategies import propose, small_envelope
+from tests.safety.verification.sizes import rounds
 
 ENVELOPE = load_envelope("research")
 BEFORE = repr(ENVELOPE)
@@ -127,8 +128,9 @@ def test_the_chain_takes_one_person_to_tighten_and_two_roles_to_loosen() -> None
 def chains(n: int, seed: int) -> int:
     """Change random levels of random chains; return how many changes were made."""
     luck, n_changed = Random(seed), 0
+    devices = [chain_of(small_envelope(max_lead_current_ua=ua)) for ua in range(4000, 9001, 250)]
     for _ in range(n):
-        chain = chain_of(small_envelope(max_lead_current_ua=luck.randint(4000, 9000)))
+        chain = luck.choice(devices)
         for _ in range(4):
             level, old = luck.choice(list(Level)), chain
             changes = {
@@ -152,11 +154,12 @@ def chains(n: int, seed: int) -> int:
 
 
 @pytest.mark.req("SR-08")
-def test_2_000_random_chains_hold_no_widening() -> None:
-    assert chains(2_000, seed=1) > 500
+def test_10_000_random_chains_hold_no_widening() -> None:
+    assert chains(10_000, seed=1) > 2_500
 
 
 @pytest.mark.slow
 @pytest.mark.req("SR-08")
-def test_100_000_random_chains_hold_no_widening() -> None:
-    assert chains(100_000, seed=2) > 25_000
+def test_50_000_random_chains_hold_no_widening() -> None:
+    for number in rounds("chains of envelopes", each=1000, part="people", n_parts=2):
+        assert chains(1000, seed=1000 + number) > 250

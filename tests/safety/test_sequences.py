@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from protocols import OFF
-from safety import Ruling, envelope_names, review
+from safety import Ruling, envelope_names, envelope_text, review
 from tests.safety.verification.sequences import ATTACKS, attack
 from tests.safety.verification.sizes import rounds
 
@@ -14,6 +14,7 @@ ROUND = 20_000
 
 
 @pytest.mark.req("SR-01")
+@pytest.mark.req("SR-04")
 @pytest.mark.req("SR-10")
 @pytest.mark.req("SR-12")
 @pytest.mark.req("SR-13")
@@ -28,6 +29,7 @@ def test_200_000_hostile_proposals_deliver_nothing_illegal(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.req("SR-01")
+@pytest.mark.req("SR-04")
 @pytest.mark.req("SR-10")
 @pytest.mark.parametrize("name", envelope_names())
 def test_10_000_000_hostile_proposals_deliver_nothing_illegal(name: str) -> None:
@@ -93,6 +95,36 @@ def does_not_say_why(proposal, past, envelope, now):
 def test_the_judge_notices_a_gate_that_is_wrong(gate, fault: str) -> None:
     with pytest.raises(AssertionError, match=f"'{fault}'"):
         attack("research", 20_000, seed=1, gate=gate)
+
+
+def tight_days() -> str:
+    """Return the research profile with days in which little more than one setting has room."""
+    text = envelope_text("research")
+    for line, tight in (
+        ("max_changes = 32", "max_changes = 9"),
+        ("max_therapies = 1300", "max_therapies = 500"),
+        ("max_charge_uc = 50_000_000", "max_charge_uc = 3_000_000"),
+        ("window_s = 86_400", "window_s = 600"),
+    ):
+        assert line in text
+        text = text.replace(line, tight, 1)
+    return text
+
+
+@pytest.mark.req("SR-17")
+def test_no_24_hours_hold_more_than_they_may_by_what_the_device_really_does() -> None:
+    rulings = attack("tight", 10_000, seed=1, text=tight_days())
+    assert rulings[Ruling.ACCEPTED] > 200
+
+
+def forgets_the_day(proposal, past, envelope, now):
+    return review(proposal, replace(past, changes=()), envelope, now)
+
+
+@pytest.mark.req("SR-17")
+def test_the_judge_notices_a_gate_that_loses_count_of_a_day() -> None:
+    with pytest.raises(AssertionError, match="'day'"):
+        attack("tight", 15_000, seed=1, gate=forgets_the_day, text=tight_days())
 
 
 def test_every_attack_has_a_name_of_its_own() -> None:

@@ -80,6 +80,8 @@ def places(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
                 if isinstance(each, ast.FunctionDef):
                     yield from inside(each, f"{statement.name}.{each.name}")
         elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
+            if isinstance(statement.value, ast.Subscript):  # a type
+                continue
             for node in ast.walk(statement.value):
                 if isinstance(node, ast.Constant | ast.Tuple | ast.BinOp):
                     yield BODY, node
@@ -92,6 +94,8 @@ def inside(function: ast.FunctionDef, name: str) -> Iterator[tuple[str, ast.AST]
         for node in ast.walk(statement):
             if isinstance(node, ast.AnnAssign):
                 skipped |= {id(each) for each in ast.walk(node.annotation)}
+            if isinstance(node, ast.keyword) and node.arg == "strict":  # says what is so of lengths
+                skipped.add(id(node.value))
             if isinstance(node, ast.JoinedStr | ast.Raise):  # sentences; a raise may still go
                 skipped |= {id(each) for each in ast.walk(node)} - {id(node)}
             if id(node) not in skipped:

@@ -1,14 +1,19 @@
 """Runs the tests against every mutant of safety/, and writes which of them survived.
 
 python -m tests.safety.verification.mutation [--minutes M] [--jobs N] [--only kernel rise]
-    [--tests EXPRESSION] [--write]
+    [--tests EXPRESSION] [--trial SECONDS] [--go-on] [--write]
 
 The tests are collected and run once in this process, which notes what each of them calls. For each
 mutant a copy of this process puts the changed code in place and runs the tests that call it, the
 quickest first, until one fails. Nothing is written to the source. `--write` makes mutants.md anew.
+`--go-on` keeps what earlier runs found: how long tests take and what they call, and which mutants
+were killed of modules that have not changed since. So a long run is done in pieces, and after new
+tests only the survivors are tried again.
 """
 
 import argparse
+import hashlib
+import json
 import os
 import random
 import signal
@@ -19,6 +24,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -34,7 +40,12 @@ QUICK = "not 200_000 and not proofs and not fuzzing"
 REPORT = Path(__file__).with_name("mutants.md")
 REVIEWED = Path(__file__).with_name("reviewed.toml")
 LONGEST_TEST_S = 5.0
-"""A test that takes longer is cut off and left out; the others must do without it."""
+"""A test that computes for longer is cut off and left out; the others must do without it."""
+
+LONGEST_TRIAL_S = 10.0
+"""How many seconds of tests a mutant is tried by: one that no such test notices is alive."""
+
+KEPT = ROOT / "build" / "mutation.json"
 
 KILLED, SURVIVED, UNTESTED = "killed", "survived", "untested"
 
@@ -46,9 +57,11 @@ class Mutation:
     mutants: list[Mutant]
     minutes: float | None
     jobs: int
+    trial_s: float = LONGEST_TRIAL_S
     seconds: dict[pytest.Item, float] = field(default_factory=dict)
     calls: dict[pytest.Item, set[tuple[str, str]]] = field(default_factory=dict)
     outcomes: dict[Mutant, str] = field(default_factory=dict)
+    known: dict[str, tuple[float, list[tuple[str, str]]]] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     long: list[str] = field(default_factory=list)
 
@@ -67,14 +80,24 @@ class Mutation:
         """Run every test as it is, then the mutants."""
         began = time.monotonic()
         for item in session.items:
-            self.measure(item)
+            if item.nodeid not in self.known:
+                self.measure(item)
+                continue
+            seconds, found = self.known[item.nodeid]
+            if seconds >= LONGEST_TEST_S:
+                self.long.append(item.nodeid)
+                continue
+            self.seconds[item] = seconds
+            self.calls[item] = {(each[0], each[1]) for each in found}
         seconds = time.monotonic() - began
         print(f"{len(self.seconds)} tests in {seconds:.0f} s", flush=True)
         print(
             f"{len(self.long)} are too long and {len(self.failed)} fail by themselves", flush=True
         )
         running: dict[int, Mutant] = {}
-        for mutant in self.mutants:
+        for mutant in sorted(self.mutants, key=self.outcomes.__contains__):  # new ones first
+            if self.outcomes.get(mutant) == KILLED:
+                continue
             if self.minutes and time.monotonic() - began > 60 * self.minutes:
                 break
             tests = self.tests_for(mutant)
@@ -98,9 +121,9 @@ class Mutation:
             if event == "call" and frame.f_code.co_filename.startswith(f"{SOURCE}{os.sep}"):
                 found.add(named(frame.f_code))
 
-        began = time.monotonic()
-        signal.signal(signal.SIGALRM, cut_off)
-        signal.setitimer(signal.ITIMER_REAL, LONGEST_TEST_S)
+        began = time.process_time()
+        signal.signal(signal.SIGPROF, cut_off)
+        signal.setitimer(signal.ITIMER_PROF, LONGEST_TEST_S)
         sys.setprofile(watch)
         reports = []
         try:
@@ -109,8 +132,8 @@ class Mutation:
             item.session._setupstate.teardown_exact(None)
         finally:
             sys.setprofile(None)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        seconds = time.monotonic() - began
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        seconds = time.process_time() - began
         if seconds >= LONGEST_TEST_S or not reports:
             self.long.append(item.nodeid)
         elif any(report.failed for report in reports):
@@ -119,18 +142,29 @@ class Mutation:
             self.seconds[item], self.calls[item] = seconds, found
 
     def tests_for(self, mutant: Mutant) -> list[pytest.Item]:
-        """Return the tests that may notice a mutant: one case of each first, the quickest first."""
+        """Return the tests that may notice a mutant, the quickest first.
+
+        Of the values of a module any test may notice, those first that call something of it.
+        """
         able = [
             item
             for item, found in self.calls.items()
             if mutant.function == BODY or (mutant.module, mutant.function) in found
         ]
-        seen, turn = Counter[str](), dict[pytest.Item, int]()
-        for item in sorted(able, key=self.seconds.__getitem__):
-            name = item.nodeid.partition("[")[0]
-            turn[item] = seen[name]
-            seen[name] += 1
-        return sorted(able, key=lambda item: (turn[item], self.seconds[item]))
+        turn = {
+            item: (
+                all(module != mutant.module for module, _ in self.calls[item]),
+                self.seconds[item],
+            )
+            for item in able
+        }
+        chosen, total_s = [], 0.0
+        for item in sorted(able, key=turn.__getitem__):
+            total_s += self.seconds[item]
+            if chosen and total_s > self.trial_s:
+                break
+            chosen.append(item)
+        return chosen
 
     def is_killed(self, mutant: Mutant, tests: list[pytest.Item]) -> bool:
         """In a copy of this process: whether a test fails; SIGALRM ends one that hangs."""
@@ -153,6 +187,30 @@ class Mutation:
         child, status = os.wait()
         has_survived = os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
         self.outcomes[running.pop(child)] = SURVIVED if has_survived else KILLED
+
+    def kept(self) -> dict[str, dict[str, Any]]:
+        """Return what the next run may go on with."""
+        modules: dict[str, Any] = {}
+        for mutant, outcome in self.outcomes.items():
+            row = {"text": digest(mutant.module), "outcomes": {}}
+            modules.setdefault(mutant.module, row)["outcomes"][mutant.key] = outcome
+        tests: dict[str, Any] = {name: (LONGEST_TEST_S, []) for name in self.long}
+        for item, item_s in self.seconds.items():
+            tests[item.nodeid] = item_s, sorted(self.calls[item])
+        return {"tests": tests, "modules": modules}
+
+    def go_on(self, kept: dict[str, dict[str, Any]]) -> None:
+        """Take over what an earlier run found of tests and of modules that are still the same."""
+        self.known = {name: (row[0], row[1]) for name, row in kept["tests"].items()}
+        for mutant in self.mutants:
+            row = kept["modules"].get(mutant.module, {"text": "", "outcomes": {}})
+            if row["text"] == digest(mutant.module) and mutant.key in row["outcomes"]:
+                self.outcomes[mutant] = row["outcomes"][mutant.key]
+
+
+def digest(module: str) -> str:
+    """Return a hash of the text of a module."""
+    return hashlib.sha256((SOURCE / f"{module}.py").read_bytes()).hexdigest()
 
 
 class TooLongError(BaseException):
@@ -178,11 +236,21 @@ def put_in_place(mutant: Mutant) -> None:
     changed: dict[str, object] = {"__name__": module.__name__, "__file__": module.__file__}
     exec(mutant.code(), changed)
     for name, old in vars(module).copy().items():
+        take_defaults(old, changed.get(name))
         if name in changed and not callable(old) and not isinstance(old, ModuleType):
             for other in [*sys.modules.values()]:
                 is_near = getattr(other, "__name__", "").startswith(("safety", "tests"))
                 if is_near and getattr(other, name, None) is old:
                     setattr(other, name, changed[name])
+
+
+def take_defaults(old: object, new: object) -> None:
+    """Give a function, or each of a class, the defaults that it has in the changed module."""
+    if isinstance(old, FunctionType) and isinstance(new, FunctionType):
+        old.__defaults__ = new.__defaults__
+    elif isinstance(old, type) and isinstance(new, type):
+        for name, each in vars(old).items():
+            take_defaults(each, vars(new).get(name))
 
 
 def function_of(module: ModuleType, name: str) -> FunctionType:
@@ -230,16 +298,26 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="modules of safety/")
     parser.add_argument("--tests", default=QUICK, help="which tests, as pytest's -k")
+    parser.add_argument("--trial", type=float, default=LONGEST_TRIAL_S, help="seconds of tests")
+    parser.add_argument("--go-on", action="store_true", help="keep what earlier runs found")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     names = arguments.only or sorted(each.stem for each in SOURCE.glob("*.py"))
     mutants = [each for name in names for each in mutants_of(SOURCE / f"{name}.py")]
     random.Random(1).shuffle(mutants)  # what a budget leaves undone is then a fair sample
-    began, run = time.monotonic(), Mutation(mutants, arguments.minutes, arguments.jobs)
+    began = time.monotonic()
+    run = Mutation(mutants, arguments.minutes, arguments.jobs, arguments.trial)
+    kept: dict[str, dict[str, Any]] = {"tests": {}, "modules": {}}
+    if arguments.go_on and KEPT.exists():
+        kept = json.loads(KEPT.read_text(encoding="utf-8"))
+        run.go_on(kept)
     pytest.main(
         ["-p", "no:cacheprovider", "-p", "no:terminal", "-k", arguments.tests, *TESTS],
         plugins=[run],
     )
+    KEPT.parent.mkdir(exist_ok=True)
+    new = {name: part | run.kept()[name] for name, part in kept.items()}
+    KEPT.write_text(json.dumps(new), encoding="utf-8")
     reasons = tomllib.loads(REVIEWED.read_text(encoding="utf-8"))
     page = report(run.outcomes, reasons)
     print(page, f"{len(run.outcomes)} of {len(mutants)} mutants were tried.", sep="")

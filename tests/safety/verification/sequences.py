@@ -22,10 +22,10 @@ from safety import (
     after_adverse_event,
     after_restart,
     envelope_text,
-    load_envelope,
+    parse_envelope,
     review,
 )
-from tests.safety.oracle import Oracle, RiseOracle
+from tests.safety.oracle import DayOracle, Oracle, RiseOracle
 from tests.safety.strategies import DAY, NOT_INTEGERS, overwritten
 
 WILD = list(NOT_INTEGERS.values())
@@ -234,6 +234,7 @@ class Judge:
         self.oracle = oracle
         self.envelope_hash = envelope_hash
         self.rises = RiseOracle(oracle)
+        self.days = DayOracle(oracle)
         self.latest_s = 0
 
     def fault(self, asked: object, past: Past, verdict: Verdict, now: int) -> str | None:
@@ -244,6 +245,10 @@ class Judge:
             return "illegal"
         if not self.rises.deliver(self.latest_s, running, delivered):
             return "rise"
+        self.days.deliver(self.latest_s, running)  # which a restart may have ended
+        self.days.deliver(self.latest_s, delivered)
+        if self.rises.rose and not self.days.is_kept(self.latest_s):
+            return "day"
         if delivered not in (OFF, running) and not is_no_more(delivered, asked):
             return "more than was asked"
         if bool(verdict.findings) is (verdict.ruling is Ruling.ACCEPTED):
@@ -296,12 +301,14 @@ def attack(
     seed: int,
     gate: Callable[..., Verdict] = review,
     n_per_patient: int = 200,
+    text: str | None = None,
 ) -> dict[Ruling, int]:
-    """Attack patients under a shipped envelope; return how often each ruling came out.
+    """Attack patients under a shipped envelope, or `text`; return how often each ruling came out.
 
     Raises `AssertionError` naming the fault, the attack and the proposal.
     """
-    envelope, text = load_envelope(name), envelope_text(name)
+    text = envelope_text(name) if text is None else text
+    envelope = parse_envelope(text, name)
     luck, oracle = Random(seed), Oracle(text)
     rulings = dict.fromkeys(Ruling, 0)
     for patient in range(-(-n_proposals // n_per_patient)):
