@@ -19,10 +19,14 @@ from protocols import Setting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a controller came up with for one patient; a fault is why it came up with nothing."""
+    """What a controller came up with for one patient; a fault is why it came up with nothing.
+
+    Between visits nobody is asked, and the wish is that what was delivered last stays.
+    """
 
     setting: object = None
     fault: str = ""
+    is_visit: bool = True
 
     @property
     def requested(self) -> Setting | None:

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from neurostim.app_command import app as app_command
 from neurostim.audit_command import audit
+from neurostim.cluster_command import cluster_check
+from neurostim.compare_command import compare
+from neurostim.design_command import design
+from neurostim.export_command import export
+from neurostim.power_command import power
+from neurostim.report_command import report
+from neurostim.run_command import run
+from neurostim.terminal import NOTICE, console, progress_bar
 from protocols import InputError
 
 if TYPE_CHECKING:
-    from pandas import Series
-    from rich.progress import Progress
-
-    from neurostim.results import Result
     from patient_models.diaries import Diary
-
-NOTICE = "Research software, not a medical device. All patients are simulated."
 
 app = typer.Typer(
     help=f"Closed-loop neurostimulation for drug-resistant epilepsy, in simulation. {NOTICE}",
@@ -31,15 +33,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-console = Console()
-
-
-class Compute(StrEnum):
-    """Where tensors live."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
+app.command()(run)
+app.command(name="app")(app_command)
+app.command()(export)
+app.command()(report)
+app.command()(compare)
+app.command()(cluster_check)
 
 
 class Topic(StrEnum):
@@ -49,92 +48,6 @@ class Topic(StrEnum):
     CONTROLLERS = "controllers"
     DEVICES = "devices"
     MODELS = "models"
-
-
-@app.command()
-def run(
-    design: Annotated[str, typer.Argument(help="A shipped design's name, or a TOML file.")],
-    patients: Annotated[
-        int | None, typer.Option(help="How many virtual patients, instead of the design's number.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same results.")] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Results folder.  [default: runs/DESIGN-seed-SEED]")
-    ] = None,
-    compute: Annotated[Compute, typer.Option(help="Where the controllers compute.")] = Compute.AUTO,
-    is_isolated: Annotated[
-        bool | None,
-        typer.Option(
-            "--isolated/--in-process",
-            help="Run controllers in processes of their own, within deadlines.  "
-            "[default: for a single patient]",
-        ),
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one key of the design: schedule.epoch_days=7."),
-    ] = None,
-) -> None:
-    """Run a trial and print its endpoints; a run that was stopped goes on where it was."""
-    from neurostim.results import run_trial
-    from protocols.documents import parse_overrides
-
-    folder = out or Path("runs") / f"{Path(design).stem}-seed-{seed}"
-    bar = _progress()
-    task = bar.add_task("Running", total=None)
-
-    def show(done: int, total: int) -> None:
-        bar.start()
-        bar.update(task, completed=done, total=total)
-
-    try:
-        result = run_trial(
-            design,
-            n_patients=patients,
-            seed=seed,
-            out=folder,
-            compute=compute.value,
-            overrides=parse_overrides(changes or []),
-            is_isolated=is_isolated,
-            progress=show,
-        )
-    except KeyboardInterrupt:
-        console.print(f"Stopped. What is finished is in {folder}; the same command goes on there.")
-        raise typer.Exit(130) from None
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-    console.print(endpoint_table(result))
-    console.print(safety_line(result))
-    console.print(f"Results: {folder}   Report: neurostim report {folder}", soft_wrap=True)
-    console.print(NOTICE, style="dim")
-
-
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(help="A results folder that `neurostim run` wrote.")],
-    out: Annotated[
-        Path | None, typer.Option(help="The HTML file to write.  [default: FOLDER/report.html]")
-    ] = None,
-    permutations: Annotated[
-        int, typer.Option(help="Add tests by so many random permutations, such as 9999.")
-    ] = 0,
-    every_pair: Annotated[
-        bool, typer.Option("--every-pair", help="Compare every two arms, not only the reference.")
-    ] = False,
-    important: Annotated[
-        float, typer.Option(help="Percentage points that make a patient worse or better.")
-    ] = 25.0,
-) -> None:
-    """Write the protocol comparison report, one self-contained HTML file."""
-    from neurostim.requests import Requests
-    from neurostim.results import load
-
-    requests = Requests(
-        is_every_pair=every_pair, n_permutations=permutations, important_points=important
-    )
-    path = load(folder).report(out or folder / "report.html", requests)
-    console.print(f"Report: {path}", soft_wrap=True)
 
 
 @app.command()
@@ -233,6 +146,8 @@ federate = typer.Typer(
 )
 app.add_typer(federate, name="federate")
 app.add_typer(audit, name="audit")
+app.add_typer(design, name="design")
+app.add_typer(power, name="power")
 
 
 @app.command()
@@ -265,7 +180,7 @@ def learn(
 
     if arm is not None and not sources:
         raise InputError(f"--arm {arm} without --from: virtual patients have no arms")
-    bar = _progress()
+    bar = progress_bar()
     tasks: dict[str, Any] = {}
 
     def step(name: str, done: int, total: int) -> None:
@@ -412,79 +327,12 @@ def _listing(topic: Topic) -> list[tuple[str, str]]:
 
         return [(name, load_envelope(name).title) for name in envelope_names()]
     if topic is Topic.MODELS:
-        from patient_models import MODELS
+        from patient_models import model_named, model_names
 
-        return [(name, model.summary) for name, model in MODELS.items()]
-    from neurostim.controllers import CONTROLLERS, controller_class
+        return [(name, model_named(name).summary) for name in model_names()]
+    from neurostim.controllers import controller_class, controller_names
 
-    return [(name, controller_class(name).summary) for name in CONTROLLERS]
-
-
-def _progress() -> "Progress":
-    from rich import progress
-
-    return progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.TaskProgressColumn(),
-        progress.TimeRemainingColumn(),
-        progress.TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-
-
-SHOWN = {
-    "percent_change": "median\nchange, %",
-    "rr50": "50 % re-\nsponders, %",
-    "rate_ratio": "rate\nratio",
-    "gap_in_trial": "gap\nclosed, %",
-}
-"""The endpoints that the command line prints; the report has them all."""
-
-
-def endpoint_table(result: "Result") -> Table:
-    """The main endpoints, one row per arm, each with its 95 % interval over patients."""
-    design = result.manifest["design"]
-    frame = result.endpoints().set_index(["arm", "endpoint"])
-    table = Table(
-        title=design["title"],
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    table.add_column("arm", style="bold", vertical="bottom", overflow="fold")
-    for heading in SHOWN.values():
-        table.add_column(heading, justify="right", no_wrap=True)
-    for arm in design["arms"]:
-        places = [(arm["name"], endpoint) for endpoint in SHOWN]
-        cells = [_cell(frame.loc[place]) if place in frame.index else "" for place in places]
-        table.add_row(arm["name"], *cells)
-    table.caption = (
-        "Estimates with 95 % intervals over patients; rate ratio against "
-        f"{design['analysis']['reference']}; gap: from off to each patient's best setting."
-    )
-    table.caption_justify = "left"
-    return table
-
-
-def _cell(row: "Series[Any]") -> str:
-    digits = 2 if row["unit"] == "ratio" else 0
-    estimate, low, high = (f"{row[name]:.{digits}f}" for name in ("estimate", "low", "high"))
-    return f"{estimate} ({low} to {high})"
-
-
-def safety_line(result: "Result") -> str:
-    """How often the gate and the device stepped in."""
-    epochs = result.epochs()
-    counts = epochs["ruling"].value_counts()
-    return (
-        f"Device incidents: {int(epochs['n_incidents'].sum())}. Of {len(epochs):,} proposals "
-        f"{counts.get('clamped', 0):,} were lowered, {counts.get('held', 0):,} held, "
-        f"{counts.get('fallen-back', 0):,} answered with the baseline or nothing and "
-        f"{counts.get('stopped', 0):,} stopped."
-    )
+    return [(name, controller_class(name).summary) for name in controller_names()]
 
 
 def main() -> None:

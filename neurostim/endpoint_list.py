@@ -29,7 +29,15 @@ from neurostim.important_differences import (
     important_true_share,
     paired_change,
 )
-from neurostim.outcomes import FREEDOM_MONTHS, NAN, REFUSED, RESPONDER_PERCENTS, as_floats
+from neurostim.outcomes import (
+    FREEDOM_MONTHS,
+    NAN,
+    PERIOD,
+    REFUSED,
+    RESPONDER_PERCENTS,
+    as_floats,
+)
+from neurostim.period_ratios import carry_over_ratio, period_ratio, within_ratio
 from neurostim.permutations import flipped_difference, permuted_rate_ratio
 from neurostim.rank_tests import rank_ancova, shift
 from neurostim.rate_ratios import rate_ratio, rate_ratio_likelihood, rate_ratio_robust
@@ -38,7 +46,7 @@ from neurostim.shares import paired_share, true_share, unpaired_share
 from neurostim.survival import median_wait
 
 Measure = Callable[[pd.DataFrame, pd.DataFrame | None], Estimate]
-Analysis = Literal["unpaired", "paired"]
+Analysis = Literal["unpaired", "paired", "within patient"]
 
 
 class Endpoint(NamedTuple):
@@ -58,9 +66,11 @@ class Endpoint(NamedTuple):
 
 def endpoints_asked(requests: Requests, columns: Iterable[str]) -> tuple[Endpoint, ...]:
     """Return the endpoints that are asked for, of outcomes with these columns."""
+    has_periods = any(name.startswith(PERIOD) for name in columns)
+    ratios = PERIODS if has_periods else RATIOS
     rules = [name.removeprefix(REFUSED) for name in columns if name.startswith(REFUSED)]
     return (
-        *RATIOS,
+        *ratios,
         *(_permuted(requests.n_permutations) if requests.n_permutations else ()),
         *SEIZURES,
         *_important(requests.important_points),
@@ -162,6 +172,34 @@ def _important(points: float) -> tuple[Endpoint, ...]:
         ),
     )
 
+
+PERIODS = (
+    Endpoint(
+        "rate_ratio",
+        "Rate ratio, within patient",
+        "ratio",
+        within_ratio,
+        "within patient",
+        is_comparison=True,
+    ),
+    Endpoint(
+        "period_ratio",
+        "Rate ratio of each period to the one before it",
+        "ratio",
+        period_ratio,
+        "within patient",
+        is_comparison=True,
+    ),
+    Endpoint(
+        "carry_over_ratio",
+        "Carry-over into the second period",
+        "ratio",
+        carry_over_ratio,
+        "unpaired",
+        is_comparison=True,
+    ),
+)
+"""What takes the place of `RATIOS` where patients live their arms one after the other."""
 
 RATIOS = (
     _unpaired("rate_ratio", "Rate ratio", "ratio", rate_ratio),
@@ -311,7 +349,7 @@ HARM = (
 )
 BURDEN = (
     Endpoint("settings_tried", "Settings tried", "per patient", SETTINGS_TRIED.alone),
-    Endpoint("visits", "Visits, one per decision", "per patient-year", per_year("n_epochs").alone),
+    Endpoint("visits", "Visits, one per decision", "per patient-year", per_year("n_visits").alone),
     Endpoint("changes", "Changes of setting", "per patient-year", per_year("n_changes").alone),
     Endpoint("charge", "Charge delivered", "C per patient-day", per_day("charge_c").alone),
     Endpoint("energy", "Energy from the battery", "J per patient-day", per_day("energy_j").alone),

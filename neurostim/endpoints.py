@@ -2,7 +2,9 @@
 
 Two analyses live side by side. *Unpaired* ones ask what a parallel trial of these sizes would find
 and treat the arms as different people; *paired* ones use that every arm treats the same virtual
-patients. Each row says in `analysis` which it is. Intervals are 95 % and are taken over patients.
+patients. Where each patient lived one arm only, there is nothing to pair; where patients lived
+their arms in periods, arms are compared within them. Each row says in `analysis` which it is.
+Intervals are 95 % and are taken over patients.
 """
 
 from collections.abc import Iterator
@@ -11,12 +13,17 @@ from typing import Any
 
 import pandas as pd
 
-from neurostim.endpoint_list import Endpoint, endpoints_asked
-from neurostim.estimates import holm
-from neurostim.outcomes import NAN
+from neurostim.endpoint_list import PERIODS, Endpoint, endpoints_asked
+from neurostim.estimates import Estimate, holm
+from neurostim.outcomes import NAN, PERIOD
 from neurostim.requests import USUAL, Requests
 
 ONE_ARM = "one arm"
+WHY = {
+    "paired": "Not estimated: each patient lived one arm only, so arms are compared unpaired.",
+    "unpaired": "Not estimated: patients lived their arms in periods, so arms are compared within "
+    "them.",
+}
 
 
 def endpoints(outcomes: pd.DataFrame, reference: str, requests: Requests = USUAL) -> pd.DataFrame:
@@ -28,16 +35,38 @@ def endpoints(outcomes: pd.DataFrame, reference: str, requests: Requests = USUAL
     permutations. `p_adjusted` is Holm's, over the comparisons within one endpoint. When `reference`
     is not among the arms nothing is compared with it.
     """
+    impossible = impossible_analysis(outcomes)
     arms = {str(arm): rows for arm, rows in outcomes.groupby("arm", sort=False)}
     rows = [
         row
         for endpoint in endpoints_asked(requests, outcomes.columns)
-        for row in _rows(endpoint, arms, reference, requests.is_every_pair)
+        for row in _rows(_possible(endpoint, impossible), arms, reference, requests.is_every_pair)
     ]
     table = pd.DataFrame(rows)
     for _, group in table.groupby("endpoint", sort=False):
         table.loc[group.index, "p_adjusted"] = holm(group["p"].to_numpy(dtype=float))
     return table
+
+
+def impossible_analysis(outcomes: pd.DataFrame) -> str | None:
+    """Return which way of comparing arms the outcomes of a trial do not allow, if any.
+
+    It is *paired* where no patient lived two arms, and *unpaired* where patients lived their arms
+    in periods: to take them for different people would be wrong.
+    """
+    if any(name.startswith(PERIOD) for name in outcomes.columns):
+        return "unpaired"
+    is_parallel = outcomes["arm"].nunique() > 1 and not outcomes["patient"].duplicated().any()
+    return "paired" if is_parallel else None
+
+
+def _possible(endpoint: Endpoint, impossible: str | None) -> Endpoint:
+    """Return the endpoint, without a comparison that the outcomes do not allow."""
+    if endpoint.analysis is None or endpoint.analysis != impossible or endpoint in PERIODS:
+        return endpoint
+    if not endpoint.is_comparison:
+        return endpoint._replace(analysis=None)
+    return endpoint._replace(measure=lambda arm, _: Estimate(n=len(arm), method=WHY[impossible]))
 
 
 def _rows(

@@ -15,8 +15,8 @@ Integers = NDArray[np.int64]
 MISSING = -1
 """A count or grade that nobody wrote down, and every field of a setting that nobody asked for."""
 
-BASELINE, RECOVERY, TREATMENT, OPEN_LABEL = range(4)
-PHASES = ("baseline", "recovery", "treatment", "open label")
+BASELINE, RECOVERY, WASHOUT, TREATMENT, OPEN_LABEL = range(5)
+PHASES = ("baseline", "recovery", "wash-out", "treatment", "open label")
 
 SETTING_COLUMNS = (*INTEGER_FIELDS, "mode")
 _MODES = tuple(Mode)

@@ -24,6 +24,8 @@ MONTH_DAYS = 28
 FREEDOM_MONTHS = (3, 6)
 REFUSED = "n_refused_"
 """How the columns begin that count the epochs in which a rule refused what was asked for."""
+PERIOD = "n_period_"
+"""How the columns begin that count the seizures in the window of a period."""
 ROUNDING = 1e-9
 NAN = float("nan")
 
@@ -46,6 +48,19 @@ def window_start(epochs: pd.DataFrame, schedule: Mapping[str, Any], window_days:
     return first + int(schedule["treatment_days"]) - window_days
 
 
+def in_window(
+    treatment: pd.DataFrame, epochs: pd.DataFrame, schedule: Mapping[str, Any], window_days: int
+) -> pd.Series:
+    """Return which epochs of treatment begin in its last `window_days`, or in those of a period."""
+    start = window_start(epochs, schedule, window_days)
+    period_days = schedule.get("period_days")
+    if period_days is None:
+        return treatment["start_day"] >= start
+    into = treatment["start_day"] - (start + window_days - int(schedule["treatment_days"]))
+    turn_days = int(period_days) + int(schedule.get("washout_days", 0))
+    return into % turn_days >= int(period_days) - window_days
+
+
 def outcomes(
     epochs: pd.DataFrame, patients: pd.DataFrame, schedule: Mapping[str, Any]
 ) -> pd.DataFrame:
@@ -56,33 +71,76 @@ def outcomes(
     the last three and six months of treatment, asks for a diary on at least 80 % of the window's
     days; an emptier diary without seizures counts as not shown to be free, and a window longer
     than treatment is missing.
+
+    Where treatment comes in periods, a patient has one row for each arm that was lived, with the
+    windows at the end of each of its periods and the waiting times of its first one; the columns
+    `n_period_K` and `days_period_K` hold the window of period K, missing where it was another
+    arm's.
     """
     epochs = epochs.assign(arm=epochs["arm"].astype(str))
+    period_days = schedule.get("period_days")
+    if period_days is not None:
+        epochs = _by_arm(epochs)
     index = epochs.groupby(KEYS, sort=False).size().index
     rows = epochs.sort_values([*KEYS, "epoch"], kind="stable", ignore_index=True)
     baseline = rows[rows["phase"] == "baseline"]
     treatment = rows[rows["phase"] == "treatment"]
-    evaluation = treatment[treatment["start_day"] >= evaluation_start(epochs, schedule)]
+    evaluation_days = int(schedule["evaluation_days"])
+    evaluation = treatment[in_window(treatment, epochs, schedule, evaluation_days)]
     frame = pd.DataFrame(index=index)
     _add_diary(frame, "baseline", baseline)
     _add_diary(frame, "evaluation", evaluation)
     _add_change(frame)
-    evaluation_days = int(schedule["evaluation_days"])
     frame["is_seizure_free"] = _is_free(frame, evaluation, schedule, evaluation_days)
     for months in FREEDOM_MONTHS:
         days = MONTH_DAYS * months
-        window = treatment[treatment["start_day"] >= window_start(epochs, schedule, days)]
-        is_lived = days <= int(schedule["treatment_days"])
+        window = treatment[in_window(treatment, epochs, schedule, days)]
+        is_lived = days <= int(schedule["treatment_days"] if period_days is None else period_days)
         frame[f"is_seizure_free_{months}_months"] = _is_free(
             frame, window if is_lived else window.iloc[:0], schedule, days
         )
-    frame = frame.join(days_to_count(treatment, frame["baseline_rate_28"]))
+    waited = treatment
+    if period_days is not None:
+        number = period_numbers(treatment, schedule)
+        waited = treatment[
+            number == number.groupby([treatment[key] for key in KEYS]).transform("min")
+        ]
+        _add_periods(frame, evaluation, period_numbers(evaluation, schedule))
+    frame = frame.join(days_to_count(waited, frame["baseline_rate_28"]))
     _add_safety(frame, treatment)
     _add_refusals(frame, treatment)
     _add_battery(frame, rows)
     _add_settings(frame, treatment)
     frame["n_incidents"] = _total(frame, rows, rows["n_incidents"]).astype("int64")
-    return _add_truth(frame, treatment, patients).reset_index()
+    frame = _add_truth(frame, treatment, patients)
+    lived = frame.assign(treatment_days=_total(frame, waited, waited["days"]))
+    return frame.join(days_to_near_best(waited, lived)).reset_index()
+
+
+def _by_arm(epochs: pd.DataFrame) -> pd.DataFrame:
+    """Return the epochs with those outside treatment repeated for each arm a patient lived."""
+    is_treatment = epochs["phase"] == "treatment"
+    treatment = epochs[is_treatment]
+    shared = epochs[~is_treatment].drop(columns="arm")
+    shared = shared.merge(treatment[KEYS].drop_duplicates(), on="patient")
+    return pd.concat([treatment, shared[epochs.columns]], ignore_index=True)
+
+
+def period_numbers(treatment: pd.DataFrame, schedule: Mapping[str, Any]) -> pd.Series:
+    """Return in which period of treatment each epoch is, counted from 1."""
+    first = int(schedule["baseline_days"]) + int(schedule.get("recovery_days", 0))
+    turn_days = int(schedule["period_days"]) + int(schedule.get("washout_days", 0))
+    return (treatment["start_day"] - first) // turn_days + 1
+
+
+def _add_periods(frame: pd.DataFrame, evaluation: pd.DataFrame, number: pd.Series) -> None:
+    """Add the count and the recorded days of the window of each period."""
+    for period in range(1, int(number.max()) + 1 if len(number) else 1):
+        rows = evaluation[number == period]
+        counts = _total(frame, rows, rows["n_seizures"].astype("Float64"), min_count=1)
+        frame[f"{PERIOD}{period}"] = counts.astype("Int64")
+        days = _total(frame, rows, rows["days_recorded"].astype("Float64"), min_count=1)
+        frame[f"days_period_{period}"] = days.astype("Int64")
 
 
 def _total(
@@ -137,6 +195,7 @@ def _add_safety(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
     grade = as_floats(rows["worst_grade"])
     flags = {
         "n_epochs": np.ones(len(rows), dtype=bool),
+        "n_visits": rows["is_visit"] if "is_visit" in rows else np.ones(len(rows), dtype=bool),
         "n_adverse": grade >= ADVERSE_GRADE,
         "n_severe": grade >= SEVERE_GRADE,
         "n_unsafe": rows["true_is_unsafe"].to_numpy(dtype=bool),
@@ -167,10 +226,13 @@ def _add_refusals(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
 def _add_battery(frame: pd.DataFrame, rows: pd.DataFrame) -> None:
     """Add what treatment took from the battery, and over how many days that is known.
 
-    Over an epoch in which the battery was replaced it is not.
+    Over an epoch in which the battery was replaced it is not, nor over one that does not begin
+    where the one before it ended: another arm's period was between them.
     """
-    used = -as_floats(rows.groupby(KEYS)["battery_permille"].diff())
-    is_known = (rows["phase"] == "treatment") & (used >= 0)
+    by_patient = rows.groupby(KEYS)
+    used = -as_floats(by_patient["battery_permille"].diff())
+    is_next = (by_patient["start_day"].shift() + by_patient["days"].shift()) == rows["start_day"]
+    is_known = (rows["phase"] == "treatment") & (used >= 0) & is_next
     known = rows[is_known]
     frame["battery_used_permille"] = _total(frame, known, pd.Series(used, rows.index)[is_known])
     frame["battery_days"] = _total(frame, known, known["days"]).astype("int64")
@@ -225,7 +287,6 @@ def _add_truth(frame: pd.DataFrame, rows: pd.DataFrame, patients: pd.DataFrame) 
     frame["regret_final_28"] = MONTH_DAYS * (final - frame["true_rate_best_per_day"])
     is_above = rows["true_rate_per_day"] > (1 + ROUNDING) * off
     frame["days_above_baseline"] = _total(frame, rows, rows["days"] * is_above).astype("int64")
-    frame = frame.join(days_to_near_best(rows, frame))
     worse = final >= (1 + WORSENING_PERCENT / 100) * frame["true_rate_off_per_day"]
     frame["is_worse_25_truly"] = _known(worse, final)
     return frame

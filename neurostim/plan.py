@@ -1,5 +1,6 @@
 """A design made ready to run: all that it names is found, built and checked beforehand."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -24,14 +25,16 @@ from patient_models import (
     thall_vail,
 )
 from patient_models.distributions import Distribution, LogNormal
-from protocols import InputError, Mode, Setting
-from protocols.design import Design
+from protocols import InputError, Mode, Observation, Setting
+from protocols.design import Design, Population, SettingsList
 from protocols.plugins import CONTROLLERS, PATIENT_MODELS, plugins
 from safety import Envelope, envelope_text, is_deliverable, load_envelope
 
 MAX_SEED = 2**64 - 1
-BLOCK_SIZE = 20
+BLOCK_SIZE = 40
 """Patients of one shard: few enough for progress and resuming, enough for batches to pay."""
+
+SCREENED_AT_ONCE = 20
 
 LOWEST_WRITTEN_PER_DAY, HIGHEST_WRITTEN_PER_DAY = 0.001, 20.0
 """Where log-normal rates of what is written are cut off."""
@@ -41,6 +44,17 @@ MAX_SCREENED_PER_PATIENT = 100
 
 PACKAGES = ("botorch", "gpytorch", "numpy", "pyarrow", "scipy", "simpy", "torch")
 """Whose versions can change a result's bytes."""
+
+IDENTITY = (
+    "fingerprint",
+    "seed",
+    "n_patients",
+    "compute",
+    "block_size",
+    "is_isolated",
+    "versions",
+)
+"""What decides the bytes of a run's results, as its manifest has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +75,7 @@ class Plan:
     block_size: int
     is_isolated: bool
     folder: Path = Path()
+    deviations: tuple[str, ...] = ()
 
     @property
     def asked(self) -> tuple[Controller, ...]:
@@ -127,6 +142,7 @@ def make_plan(
     block_size: int = BLOCK_SIZE,
     is_isolated: bool | None = None,
     folder: Path = Path(),
+    deviations: Sequence[str] = (),
 ) -> Plan:
     """Find, build and check everything that a design names.
 
@@ -138,6 +154,7 @@ def make_plan(
         is_isolated: whether controllers run in processes of their own, within deadlines; when left
             out, they do for a single patient, and run in this process for more.
         folder: where the relative paths of the design start.
+        deviations: what of the design is not as its document has it, a sentence each.
 
     Raises `InputError` with a sentence for whatever is unknown or does not fit together.
 
@@ -151,11 +168,11 @@ def make_plan(
             f"population.target = {design.population.target!r}: "
             f"one of {', '.join(TARGETS)} was expected"
         )
-    model = _model(design.population.model)
-    envelope_name = _named_file(design.device.envelope, folder)
+    model = model_of(design.population.model)
+    envelope_name = named_file(design.device.envelope, folder)
     envelope = load_envelope(envelope_name)
     device = Device.from_toml(envelope_text(envelope_name))
-    baselines = _baselines(design.population.baselines, folder)
+    baselines = baselines_of(design.population.baselines, folder)
     enrolment = enrolment_of(design, baselines)
     plan = Plan(
         design=design,
@@ -174,6 +191,7 @@ def make_plan(
         block_size=block_size,
         is_isolated=design.population.n_patients == 1 if is_isolated is None else is_isolated,
         folder=folder,
+        deviations=tuple(deviations),
     )
     for arm, controller in zip(design.arms, plan.controllers, strict=True):
         check_options(arm.name, controller, plan.context)
@@ -210,12 +228,20 @@ def _file_digest(folder: Path, controller: Controller) -> str | None:
 
 def check_options(arm: str, controller: Controller, context: Context) -> None:
     """Raise `InputError`, naming the arm, when options do not fit the list of settings."""
+    sentence = misfit(controller, context)
+    if sentence is not None:
+        raise InputError(f"arms.{arm}.options: {sentence}")
+
+
+def misfit(controller: Controller, context: Context) -> str | None:
+    """Why the options of a controller do not fit the list of settings; None when they do."""
     try:
         controller.init(context)
     except InputError as error:
-        raise InputError(f"arms.{arm}.options: {error}") from None
+        return str(error)
     except Exception:
-        return  # a defect of the controller: the loop holds, and the results say why
+        return None  # a defect of the controller: the loop holds, and the results say why
+    return None
 
 
 def versions() -> dict[str, str]:
@@ -223,19 +249,21 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("neurostim", *PACKAGES)}
 
 
-def _model(name: str) -> Model:
+def model_of(name: str) -> Model:
+    """The family of patients of this name; `InputError` lists the known ones."""
     try:
         return model_named(name)
     except InputError as error:
         raise InputError(f"population.model: {error}") from None
 
 
-def _named_file(name: str, folder: Path) -> str:
+def named_file(name: str, folder: Path) -> str:
     """A name as it is, and a path as seen from the design's folder."""
     return str(folder / name) if name.endswith((".toml", ".csv")) else name
 
 
-def _baselines(name: str, folder: Path) -> Baselines | None:
+def baselines_of(name: str, folder: Path) -> Baselines | None:
+    """The baselines of a design: shipped, in a CSV file, or None for those of the population."""
     if name == "population":
         return None
     if name == "thall-vail":
@@ -244,31 +272,43 @@ def _baselines(name: str, folder: Path) -> Baselines | None:
         raise InputError(
             f"population.baselines = {name!r}: population, thall-vail or a .csv file was expected"
         )
-    return read_baselines(Path(_named_file(name, folder)))
+    return read_baselines(Path(named_file(name, folder)))
 
 
 def _eligible(design: Design, device: Device, seed: int, enrolment: Enrolment) -> tuple[int, ...]:
     """The first patients of the seed who are eligible by what they write during baseline."""
     population, days = design.population, design.schedule.baseline_days
-    if population.least_per_28_days == 0:
+    if not population.is_screened:
         return tuple(range(population.n_patients))
-    model = _model(population.model)
+    model = model_of(population.model)
     enrolled: list[int] = []
     screened = 0
     while len(enrolled) < population.n_patients:
         if screened > MAX_SCREENED_PER_PATIENT * population.n_patients:
             raise InputError(
-                f"population.least_per_28_days = {population.least_per_28_days}: of {screened} "
-                f"people screened only {len(enrolled)} were eligible"
+                f"population.least_per_28_days = {population.least_per_28_days}, most_per_28_days "
+                f"= {population.most_per_28_days}, least_days_recorded = "
+                f"{population.least_days_recorded}: of {screened} people screened only "
+                f"{len(enrolled)} were eligible"
             )
-        people = range(screened, screened + BLOCK_SIZE)
+        people = range(screened, screened + SCREENED_AT_ONCE)
         states = model.draw(device=device, seed=seed, patients=people, enrolment=enrolment)
         for patient, seen in zip(people, observe_off(model, states, days), strict=True):
-            per_28_days = 28 * (seen.n_seizures or 0) / max(seen.days_recorded, 1)
-            if per_28_days >= population.least_per_28_days:
+            if is_eligible(population, seen):
                 enrolled.append(patient)
         screened = people.stop
     return tuple(enrolled[: population.n_patients])
+
+
+def is_eligible(population: Population, baseline: Observation) -> bool:
+    """Whether a person's baseline is one that the trial enrols."""
+    per_28_days = 28 * (baseline.n_seizures or 0) / max(baseline.days_recorded, 1)
+    most = population.most_per_28_days
+    return (
+        per_28_days >= population.least_per_28_days
+        and (most is None or per_28_days <= most)
+        and baseline.days_recorded >= population.least_days_recorded
+    )
 
 
 def candidates_of(design: Design, envelope: Envelope) -> tuple[Setting, ...]:
@@ -277,28 +317,44 @@ def candidates_of(design: Design, envelope: Envelope) -> tuple[Setting, ...]:
     A tick that the device does not have is a mistake in the design; a combination of good ticks
     that breaks a coupled limit, such as charge, is left out.
     """
-    for name in ("site", "amplitude_ua", "frequency_hz", "pulse_width_us"):
-        _check_ticks(f"settings.{name}", name, getattr(design.settings, name), envelope)
-    for cycle in design.settings.cycles:
-        if cycle.mode not in envelope.modes:
-            raise InputError(
-                f"settings.cycles: mode = {cycle.mode.value!r}: the envelope {envelope.name} has "
-                f"{', '.join(envelope.modes)}"
-            )
-        if cycle.mode is not Mode.CONTINUOUS:
-            for name in ("on_ms", "off_ms"):
-                _check_ticks(f"settings.cycles: {name}", name, (getattr(cycle, name),), envelope)
+    unknown = "\n".join(sentence for _, sentence in unknown_ticks(design.settings, envelope))
+    if unknown:
+        raise InputError(unknown)
     candidates = tuple(s for s in design.settings.space() if is_deliverable(s, envelope))
     if len(candidates) < 2:
         raise InputError(f"settings: the envelope {envelope.name} delivers none of them")
     return candidates
 
 
-def _check_ticks(key: str, name: str, ticks: tuple[int, ...], envelope: Envelope) -> None:
-    known = envelope.sites if name == "site" else getattr(envelope, name)
-    for tick in ticks:
-        if tick not in known:
-            raise InputError(f"{key} = {tick}: the envelope {envelope.name} has {_listed(known)}")
+def unknown_ticks(
+    settings: SettingsList, envelope: Envelope
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every tick and mode that the envelope does not have: its path in a design, and a sentence."""
+    for name in ("site", "amplitude_ua", "frequency_hz", "pulse_width_us"):
+        known = envelope.sites if name == "site" else getattr(envelope, name)
+        for place, tick in enumerate(getattr(settings, name)):
+            if tick not in known:
+                yield (
+                    ("settings", name, place),
+                    f"settings.{name} = {tick}: the envelope {envelope.name} has {_listed(known)}",
+                )
+    for place, cycle in enumerate(settings.cycles):
+        path = ("settings", "cycles", place)
+        if cycle.mode not in envelope.modes:
+            yield (
+                path,
+                f"settings.cycles: mode = {cycle.mode.value!r}: the envelope {envelope.name} has "
+                f"{', '.join(envelope.modes)}",
+            )
+        elif cycle.mode is not Mode.CONTINUOUS:
+            for name in ("on_ms", "off_ms"):
+                known, tick = getattr(envelope, name), getattr(cycle, name)
+                if tick not in known:
+                    yield (
+                        (*path, name),
+                        f"settings.cycles: {name} = {tick}: the envelope {envelope.name} has "
+                        f"{_listed(known)}",
+                    )
 
 
 def _listed(ticks: tuple[int, ...]) -> str:

@@ -1,12 +1,13 @@
 """Rows of the result tables: what was lived, and the truth that it is judged by."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from neurostim.history import PHASES
+from neurostim.landscape import landscape_of
 from neurostim.loop import Lived
 from patient_models import Model, State
 from protocols import Setting
@@ -54,6 +55,7 @@ def patient_row(patient: int, truth: Truth) -> Row:
         "true_rate_off_per_day": truth.model.rate_off(truth.state),
         "true_rate_best_per_day": truth.rates_per_day[truth.best],
         **_setting("best", truth.best),
+        **_landscape(truth),
     }
 
 
@@ -68,6 +70,7 @@ def epoch_row(arm: str, phase: int, lived: Lived, truth: Truth) -> Row:
         "phase": PHASES[phase],
         "start_day": observation.start_day,
         "days": observation.days,
+        "is_visit": lived.wish.is_visit,
         **_setting("requested", lived.wish.requested),
         **_setting("delivered", lived.delivered),
         "ruling": lived.ruling.value,
@@ -96,6 +99,12 @@ def number_epochs(rows: Iterable[Row]) -> list[Row]:
         is_next = numbered and numbered[-1]["patient"] == row["patient"]
         numbered.append(row | {"epoch": numbered[-1]["epoch"] + 1 if is_next else 0})
     return numbered
+
+
+def _landscape(truth: Truth) -> Row:
+    """How hard this patient is to programme: columns that begin with true_."""
+    found = asdict(landscape_of(truth.rates_per_day))
+    return {f"true_{name}": value for name, value in found.items()}
 
 
 def _setting(prefix: str, setting: Setting | None) -> Row:

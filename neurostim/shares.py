@@ -15,7 +15,12 @@ TESTS = {"boschloo": "Boschloo's", "fisher": "Fisher's"}
 
 
 def unpaired_share(column: str, arm: pd.DataFrame, reference: pd.DataFrame | None) -> Estimate:
-    """Return the share for whom a column is true, and p against another arm's share."""
+    """Return the share for whom a column is true, and p against another arm's share.
+
+    The exact test is conservative, the more so the rarer the outcome: of the null trials of 2 x 60
+    patients in `tests/benchmarks/type_one_error.py` it rejects 4.2 % (Monte Carlo error 0.6) for
+    50 % responders, 0.2 % for 75 % responders, and none for freedom from seizures.
+    """
     is_true = known(arm[column])
     n, n_true = len(is_true), int(is_true.sum())
     if not n:
@@ -28,7 +33,7 @@ def unpaired_share(column: str, arm: pd.DataFrame, reference: pd.DataFrame | Non
         n_true,
         n,
         f"Share of patients with the outcome known; Wilson interval; p by {TESTS[test]} exact "
-        "test, unpaired.",
+        "test, unpaired, which rejects less often than its level where the outcome is rare.",
         p,
     )
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ LARGEST_MANIFEST_BYTES = 10_000_000
 MANIFEST = "manifest.json"
 MANIFEST_KEYS = ("design", "fingerprint", "is_finished", "seed", "versions", "wall_time_s")
 PARTIAL_SUFFIX = ".part"
+PARTIAL_PATTERNS = (f"*{PARTIAL_SUFFIX}", f"*/*{PARTIAL_SUFFIX}", "audit/*.anchor.new")
 
 
 def _setting_fields(prefix: str, nullable: bool) -> list[pa.Field]:
@@ -28,6 +30,13 @@ def _setting_fields(prefix: str, nullable: bool) -> list[pa.Field]:
     ]
 
 
+LANDSCAPE = (
+    "good_share",
+    "curvature_amplitude",
+    "curvature_frequency",
+    "steepest",
+    "flattest",
+)
 EPOCHS = pa.schema(
     [
         pa.field("arm", pa.string(), nullable=False),
@@ -36,6 +45,7 @@ EPOCHS = pa.schema(
         pa.field("phase", pa.string(), nullable=False),
         pa.field("start_day", pa.int32(), nullable=False),
         pa.field("days", pa.int32(), nullable=False),
+        pa.field("is_visit", pa.bool_(), nullable=False),
         *_setting_fields("requested", nullable=True),
         *_setting_fields("delivered", nullable=False),
         pa.field("ruling", pa.string(), nullable=False),
@@ -64,50 +74,71 @@ PATIENTS = pa.schema(
         pa.field("true_rate_off_per_day", pa.float64(), nullable=False),
         pa.field("true_rate_best_per_day", pa.float64(), nullable=False),
         *_setting_fields("best", nullable=False),
+        *(pa.field(f"true_{name}", pa.float64(), nullable=False) for name in LANDSCAPE),
+        pa.field("true_kind", pa.string(), nullable=False),
+        pa.field("true_is_at_edge", pa.bool_(), nullable=False),
     ]
 )
 """One row per patient: the truth that comparisons are judged by."""
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, key: str) -> None:
-    """Write a Parquet file whole or not at all; `key` says which run it belongs to."""
+def table_bytes(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, key: str) -> bytes:
+    """These rows as a Parquet file; `key` says which run they belong to."""
     table = pa.Table.from_pylist(list(rows), schema=schema.with_metadata({"run": key}))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + PARTIAL_SUFFIX)
-    pq.write_table(table, partial, compression="zstd")
-    os.replace(partial, path)
+    file = pa.BufferOutputStream()
+    pq.write_table(table, file, compression="zstd")
+    return bytes(file.getvalue())
 
 
-def is_table_of(path: Path, key: str) -> bool:
-    """Whether a readable Parquet file of this run is there."""
+def table_of(content: bytes, schema: pa.Schema, place: Path) -> pa.Table:
+    """The table in a Parquet file's bytes; `InputError` when they are none of this schema."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (OSError, pa.ArrowInvalid):
-        return False
-    return bool(metadata.get(b"run") == key.encode())
-
-
-def read_tables(paths: Sequence[Path]) -> pa.Table:
-    """The rows of several Parquet files of one schema, in the order of the paths."""
-    return pa.concat_tables([_read_table(path) for path in paths])
-
-
-def _read_table(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(content))
     except (OSError, pa.ArrowException) as error:
-        raise InputError(
-            f"{path}: not a readable table ({str(error).splitlines()[0]}); the same run again "
-            "computes it anew"
-        ) from None
+        raise InputError(f"{place}: not a readable table ({str(error).splitlines()[0]})") from None
+    if not table.schema.equals(schema):
+        raise InputError(f"{place}: a table with other columns than this program writes")
+    return table
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and through to the disk; its folder must be there.
+
+    Raises `OSError` and leaves what was there before.
+    """
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """See to it that a file's content, or the names in a folder, are on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what a process that was cut off had begun to write."""
+    for pattern in PARTIAL_PATTERNS:
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / (MANIFEST + PARTIAL_SUFFIX)
-    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, folder / MANIFEST)
+    write_whole(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -38,6 +38,8 @@ class Purpose(IntEnum):
     OFFSPRING = 5
     SIDE_EFFECT = 6
     TWIN = 7
+    ALLOCATION = 8
+    VISIT = 9
     CONTROLLER = 100
 
 

@@ -2,14 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import Field, Strict, ValidationError, model_validator
 
-from protocols.documents import parse_toml, read_text, refuse_non_finite, set_key
+from protocols.design_parts import (
+    Broken,
+    Estimand,
+    Name,
+    Text,
+    Visits,
+    refuse,
+)
+from protocols.design_parts import Part as Part
+from protocols.design_parts import Schedule as Schedule
+from protocols.documents import leaves, parse_toml, read_text, refuse_non_finite, set_key
+from protocols.faults import faults as faults
 from protocols.problem import InputError
 from protocols.setting import Mode
 from protocols.space import LOWEST_TICKS, Cycle, ParameterSpace, check_ticks
@@ -18,16 +29,9 @@ MAX_DESIGN_BYTES = 1_000_000
 MAX_LIST_SETTINGS = 16_384
 """The whole list is scored at every decision; a prior is learned over at most 2,048 of them."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Text = Annotated[str, Field(min_length=1, max_length=2_000)]
-Days = Annotated[int, Field(ge=1, le=36_500)]
 Ticks = Annotated[tuple[int, ...], Strict(False), Field(min_length=1)]
-
-
-class Part(BaseModel):
-    """A table of a design: strict types, no unknown keys, frozen."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+Kind = Literal["paired", "parallel", "crossover", "n-of-1"]
+Sequence = Annotated[tuple[Name, ...], Strict(False), Field(min_length=1)]
 
 
 class Rates(Part):
@@ -40,7 +44,8 @@ class Rates(Part):
 class Population(Part):
     """Who is treated: a patient model, how many, where, and where their rates come from.
 
-    Only patients who write at least `least_per_28_days` seizures during baseline are enrolled.
+    Only patients are enrolled who write at least `least_per_28_days` and at most
+    `most_per_28_days` seizures during baseline, on `least_days_recorded` days or more.
     """
 
     model: Name = "clinical"
@@ -49,12 +54,33 @@ class Population(Part):
     baselines: Text = "population"
     rates: Rates | None = None
     least_per_28_days: Annotated[float, Field(ge=0, le=100)] = 0.0
+    most_per_28_days: Annotated[float, Field(gt=0, le=3_000)] | None = None
+    least_days_recorded: Annotated[int, Field(ge=0, le=36_500)] = 0
+
+    @property
+    def is_screened(self) -> bool:
+        """Whether baseline decides who is enrolled."""
+        return bool(
+            self.least_per_28_days or self.least_days_recorded or self.most_per_28_days is not None
+        )
 
     @model_validator(mode="after")
-    def _rates_have_one_source(self) -> Self:
-        if self.rates is not None and self.baselines != "population":
-            raise ValueError("rates and baselines both say what patients write: one was expected")
+    def _rules_hold(self) -> Self:
+        refuse(self._broken())
         return self
+
+    def _broken(self) -> Iterator[Broken]:
+        if self.rates is not None and self.baselines != "population":
+            yield Broken(
+                ("rates", "baselines"),
+                "rates and baselines both say what patients write: one was expected",
+            )
+        if self.most_per_28_days is not None and self.most_per_28_days < self.least_per_28_days:
+            yield Broken(
+                ("most_per_28_days", "least_per_28_days"),
+                f"most_per_28_days = {self.most_per_28_days} is below "
+                f"least_per_28_days = {self.least_per_28_days}",
+            )
 
 
 class DeviceChoice(Part):
@@ -92,14 +118,20 @@ class SettingsList(Part):
 
     @model_validator(mode="after")
     def _ticks_make_a_list(self) -> Self:
-        for name, lowest in LOWEST_TICKS.items():
-            check_ticks(name, getattr(self, name), lowest)
+        refuse(self._broken())
         n_settings = len(self.space())
         if n_settings > MAX_LIST_SETTINGS:
             raise ValueError(
                 f"the ticks make {n_settings} settings: at most {MAX_LIST_SETTINGS} were expected"
             )
         return self
+
+    def _broken(self) -> Iterator[Broken]:
+        for name, lowest in LOWEST_TICKS.items():
+            try:
+                check_ticks(name, getattr(self, name), lowest)
+            except ValueError as error:
+                yield Broken((name,), str(error))
 
     def space(self) -> ParameterSpace:
         """The same ticks as a parameter space."""
@@ -113,49 +145,6 @@ class SettingsList(Part):
         )
 
 
-class Schedule(Part):
-    """Baseline without stimulation, then treatment in epochs; endpoints use its last days.
-
-    With `recovery_days` the device is implanted when baseline ends and stays off for so long. In
-    the open-label days after treatment everybody is treated as in `open_label_arm`.
-    """
-
-    baseline_days: Days
-    recovery_days: Annotated[int, Field(ge=0, le=3_650)] = 0
-    treatment_days: Days
-    open_label_days: Annotated[int, Field(ge=0, le=36_500)] = 0
-    open_label_arm: Name | None = None
-    epoch_days: Days
-    evaluation_days: Days
-
-    @property
-    def treatment_start_day(self) -> int:
-        """The first day of treatment."""
-        return self.baseline_days + self.recovery_days
-
-    @property
-    def treatment_end_day(self) -> int:
-        """The first day after treatment."""
-        return self.treatment_start_day + self.treatment_days
-
-    @property
-    def end_day(self) -> int:
-        """The first day after everything."""
-        return self.treatment_end_day + self.open_label_days
-
-    @model_validator(mode="after")
-    def _bounds_do_not_cross(self) -> Self:
-        for shorter in ("epoch_days", "evaluation_days"):
-            if getattr(self, shorter) > self.treatment_days:
-                raise ValueError(
-                    f"{shorter} = {getattr(self, shorter)} is longer than "
-                    f"treatment_days = {self.treatment_days}"
-                )
-        if (self.open_label_arm is None) != (self.open_label_days == 0):
-            raise ValueError("open_label_days and open_label_arm come together or not at all")
-        return self
-
-
 class Analysis(Part):
     """What the other arms are compared with."""
 
@@ -163,43 +152,122 @@ class Analysis(Part):
 
 
 class Arm(Part):
-    """One protocol on trial: a controller with its options."""
+    """One protocol on trial: a controller with its options.
+
+    In a parallel design `allocation` patients are given to this arm for every one of an arm with 1.
+    """
 
     name: Name
     controller: Name
+    allocation: Annotated[int, Field(ge=1, le=10)] = 1
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class Design(Part):
-    """A whole trial, fixed before anything runs."""
+    """A whole trial, fixed before anything runs.
+
+    `kind` says who lives which arms. *paired*: every patient lives every arm with the same luck,
+    which only a simulation can do. *parallel*: each patient is randomised to one arm. *crossover*:
+    each patient is randomised to one of the `sequences` of arms, one arm for each period.
+    *n-of-1*: periods come in cycles, in each of which a patient lives every arm once, in an order
+    drawn anew.
+    """
 
     name: Name
     title: Text
     question: Text
+    kind: Kind = "paired"
+    sequences: Annotated[tuple[Sequence, ...], Strict(False)] = ()
+    estimand: Estimand | None = None
     population: Population
     device: DeviceChoice
     settings: SettingsList
     schedule: Schedule
+    visits: Visits = Visits()
     analysis: Analysis
     arms: Annotated[tuple[Arm, ...], Strict(False), Field(min_length=1)]
 
+    @property
+    def n_lives(self) -> int:
+        """How many lives each patient lives: one for each arm when paired, else one."""
+        return len(self.arms) if self.kind == "paired" else 1
+
     @model_validator(mode="after")
-    def _arms_are_distinct(self) -> Self:
-        names = [arm.name for arm in self.arms]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ValueError(f"arms: two arms are named {repeated[0]!r}")
-        if self.analysis.reference not in names:
-            raise ValueError(
-                f"analysis.reference = {self.analysis.reference!r}: one of the arms "
-                f"({', '.join(names)}) was expected"
-            )
-        if self.schedule.open_label_arm not in (None, *names):
-            raise ValueError(
-                f"schedule.open_label_arm = {self.schedule.open_label_arm!r}: one of the arms "
-                f"({', '.join(names)}) was expected"
-            )
+    def _rules_hold(self) -> Self:
+        refuse((*self._broken_names(), *self._broken_kind(), *self._broken_sequences()))
         return self
+
+    def _broken_names(self) -> Iterator[Broken]:
+        names = [arm.name for arm in self.arms]
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                yield Broken((f"arms.{place}.name",), f"arms: two arms are named {name!r}")
+        wanted: dict[str, str | None] = {
+            "analysis.reference": self.analysis.reference,
+            "schedule.open_label_arm": self.schedule.open_label_arm,
+        }
+        for key, wish in wanted.items():
+            if wish is not None and wish not in names:
+                yield Broken(
+                    (key, "arms"),
+                    f"{key} = {wish!r}: one of the arms ({', '.join(names)}) was expected",
+                )
+        days = self.population.least_days_recorded
+        if days > self.schedule.baseline_days:
+            yield Broken(
+                ("population.least_days_recorded", "schedule.baseline_days"),
+                f"population.least_days_recorded = {days} is more than "
+                f"schedule.baseline_days = {self.schedule.baseline_days}",
+            )
+
+    def _broken_kind(self) -> Iterator[Broken]:
+        period_days, n_arms = self.schedule.period_days, len(self.arms)
+        has_periods = self.kind in ("crossover", "n-of-1")
+        if has_periods != (period_days is not None):
+            yield Broken(
+                ("schedule.period_days", "kind"),
+                f"kind = {self.kind!r} {'needs' if has_periods else 'has no'} schedule.period_days",
+            )
+        if self.kind != "paired" and n_arms < 2:
+            yield Broken(("kind", "arms"), f"kind = {self.kind!r}: two or more arms were expected")
+        if self.kind == "n-of-1" and period_days and self.schedule.n_periods % n_arms:
+            yield Broken(
+                ("schedule.treatment_days", "schedule.period_days", "arms", "kind"),
+                f"kind = 'n-of-1': the {self.schedule.n_periods} periods are no whole number of "
+                f"cycles of {n_arms} arms",
+            )
+        for place, arm in enumerate(self.arms):
+            if arm.allocation != 1 and self.kind != "parallel":
+                yield Broken(
+                    (f"arms.{place}.allocation", "kind"),
+                    f"arms.{arm.name}.allocation = {arm.allocation}: only a parallel design "
+                    "allocates patients to arms",
+                )
+
+    def _broken_sequences(self) -> Iterator[Broken]:
+        names = [arm.name for arm in self.arms]
+        if bool(self.sequences) != (self.kind == "crossover"):
+            word = "needs" if self.kind == "crossover" else "has no"
+            yield Broken(("sequences", "kind"), f"kind = {self.kind!r} {word} sequences")
+            return
+        for place, sequence in enumerate(self.sequences):
+            unknown = [name for name in sequence if name not in names]
+            if unknown:
+                yield Broken(
+                    (f"sequences.{place}", "arms"),
+                    f"sequences: {unknown[0]!r}: one of the arms ({', '.join(names)}) was expected",
+                )
+            if len(sequence) != self.schedule.n_periods:
+                yield Broken(
+                    (f"sequences.{place}", "schedule.period_days", "schedule.treatment_days"),
+                    f"sequences: {', '.join(sequence)}: an arm for each of the "
+                    f"{self.schedule.n_periods} periods was expected",
+                )
+        unused = [name for name in names if not any(name in each for each in self.sequences)]
+        if self.sequences and unused:
+            yield Broken(
+                ("sequences", "arms"), f"sequences: the arm {unused[0]!r} is in none of them"
+            )
 
     def fingerprint(self) -> str:
         """SHA-256 over everything the design fixes, independent of comments and key order."""
@@ -231,6 +299,24 @@ def load_design(name_or_path: str | Path, overrides: Mapping[str, Any] | None = 
         raise InputError(faults(error, f"{place}: ")) from None
 
 
+def deviations(name_or_path: str | Path, overrides: Mapping[str, Any]) -> list[str]:
+    """What `overrides` change of a design's document, one sentence for each key."""
+    text, place = design_text(name_or_path)
+    planned, run = parse_toml(text, place), parse_toml(text, place)
+    for key, value in overrides.items():
+        set_key(run, key, value)
+    before, after = dict(leaves(planned)), dict(leaves(run))
+    changed = [key for key in before | after if before.get(key) != after.get(key)]
+    return [
+        f"{key}: {_said(before, key)} in the design, {_said(after, key)} in this run"
+        for key in changed
+    ]
+
+
+def _said(values: Mapping[str, Any], key: str) -> str:
+    return str(values[key]) if key in values else "left out"
+
+
 def design_text(name_or_path: str | Path) -> tuple[str, str]:
     """The text of a design, and what to call it in a message."""
     name = str(name_or_path)
@@ -242,25 +328,3 @@ def design_text(name_or_path: str | Path) -> tuple[str, str]:
             f"{name!r} is neither a design ({', '.join(design_names())}) nor a TOML file"
         )
     return read_text(path, MAX_DESIGN_BYTES), name
-
-
-def faults(error: ValidationError, prefix: str) -> str:
-    """Every fault found, one a line, with its key, the value there, and what was expected."""
-    return "\n".join(f"{prefix}{fault}" for fault in map(_fault, error.errors()))
-
-
-def _fault(problem: Any) -> str:
-    key = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in problem["loc"]).lstrip(".")
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "missing":
-        return f"{key} is missing"
-    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{key} = {_short(problem['input'])}: this key is unknown here"
-    if isinstance(problem["input"], dict):
-        return f"{key}: {message}" if key else message
-    return f"{key} = {_short(problem['input'])}: {message[:1].lower()}{message[1:]}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -72,6 +72,16 @@ def controller_class(name: str) -> type[Controller]:
 def build_controller(name: str, options: Mapping[str, Any], place: str) -> Controller:
     """A controller with its options; `InputError` names the option, its value, and the `place`."""
     try:
-        return controller_class(name)(**options)
+        return controller_of(name, options)
     except ValidationError as error:
         raise InputError(faults(error, f"{place}.options.")) from None
+
+
+def controller_of(name: str, options: Mapping[str, Any]) -> Controller:
+    """A controller with its options as a document has them; raises pydantic's `ValidationError`."""
+    return controller_class(name)(**{key: _as_tuple(value) for key, value in options.items()})
+
+
+def _as_tuple(value: Any) -> Any:
+    """A value of a document, in which there are lists only, as options have it: in tuples."""
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value

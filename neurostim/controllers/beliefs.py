@@ -33,6 +33,8 @@ class Tables:
     side_effects: ListPrior | None
     knows_levels: bool = False
     """Whether the prior knows what rates patients have; else the first epoch tells."""
+    discarded_days: int = 0
+    """After a change of setting, in which what is written in the diary teaches nothing."""
 
     @property
     def device(self) -> torch.device:
@@ -161,13 +163,27 @@ class _Visits:
     def seizures(self) -> Observed:
         """What the diary tells."""
         days = self.history.days_recorded[self.at]
-        return self._observed(self.history.n_seizures[self.at], days, days > 0)
+        is_seen = (days > 0) & ~self._is_discarded()
+        return self._observed(self.history.n_seizures[self.at], days, is_seen)
 
     def side_effects(self) -> Observed:
         """Whether a bothersome side effect was reported."""
         grade = self.history.worst_grade[self.at]
         days = self.history.days[self.at]
         return self._observed(grade >= BOTHERSOME_GRADE, days, grade != MISSING)
+
+    def _is_discarded(self) -> NDArray[np.bool_]:
+        """Whether an epoch begins too soon after a change of setting, `b`."""
+        rows, epochs = self.at
+        if not self.tables.discarded_days:
+            return np.zeros(len(rows), dtype=np.bool_)
+        number = np.arange(self.history.days.shape[1])
+        is_same = (self.history.delivered[rows] == self.history.delivered[self.at][:, None]).all(2)
+        is_before = number < epochs[:, None]
+        first = 1 + np.where(is_before & ~is_same, number, -1).max(axis=1)
+        on_for = self.history.start_day[self.at] - self.history.start_day[rows, first]
+        is_soon: NDArray[np.bool_] = (first > 0) & (on_for < self.tables.discarded_days)
+        return is_soon
 
     def _observed(
         self, value: NDArray[Any], exposure: Integers, is_seen: NDArray[np.bool_]
@@ -230,6 +246,7 @@ def tables_of(
     *,
     compute: str,
     knows_levels: bool = False,
+    discarded_days: int = 0,
 ) -> Tables:
     """Tables on the device that computes."""
     return Tables(
@@ -239,4 +256,5 @@ def tables_of(
         effects=effects.to(compute),
         side_effects=side_effects.to(compute) if side_effects else None,
         knows_levels=knows_levels,
+        discarded_days=discarded_days,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,10 +16,17 @@ from neurostim.controllers.options import options
 from neurostim.controllers.random import draw_settings
 from neurostim.encoding import Encoding
 from neurostim.history import TREATMENT, History
+from neurostim.meta.mixing import GENERIC_SHARE
 from neurostim.meta.prior_file import load_prior
 from neurostim.meta.prior_path import prior_path
 from neurostim.surrogate import Belief, ListModel, refit
-from neurostim.surrogate.generic import AMPLITUDE, WANDER, device_prior, side_effect_prior
+from neurostim.surrogate.generic import (
+    AMPLITUDE,
+    LENGTHSCALES,
+    WANDER,
+    device_prior,
+    side_effect_prior,
+)
 from neurostim.surrogate.nearby import Nearby
 from neurostim.surrogate.readout import is_supported, level_and_effect, smoothed
 from protocols import BOTHERSOME_GRADE, Setting
@@ -29,6 +36,9 @@ USUAL_BETA, LEARNED_BETA = 2.5, 1.0
 
 UNREACHED_UA = 2**62
 """Above any amplitude: of a site where nothing bothered."""
+
+SURFACES = {"both": LENGTHSCALES, "rough": LENGTHSCALES[:1], "smooth": LENGTHSCALES[1:]}
+"""Which surfaces are among the particles, by the option's name."""
 
 Booleans = NDArray[np.bool_]
 Keep = Annotated[float, Field(gt=0, le=1)]
@@ -63,7 +73,10 @@ class GaussianProcess:
     off by so many steps of the list. With `prior`, a shipped one or a file that `neurostim learn`
     made, the patient is compared with earlier ones from the first visit on (its wash-in and
     wandering take the place of those here), and the first `n_anchors` visits go to the settings it
-    learned to try first.
+    learned to try first; particles that know no patients keep `generic_share` of the weight.
+    Without, the particles hold the `surfaces` named, which vary less at the top of the amplitude
+    range unless `avoids_edges` is false. What is written less than `discarded_days` after a change
+    of setting teaches nothing.
     """
 
     summary: ClassVar[str] = (
@@ -87,6 +100,10 @@ class GaussianProcess:
     perturbed_ticks: Annotated[int, Field(ge=0)] = 0
     prior: str | None = None
     n_anchors: Annotated[int, Field(ge=0)] = 0
+    generic_share: Annotated[float, Field(ge=0, lt=1)] = GENERIC_SHARE
+    surfaces: Literal["both", "rough", "smooth"] = "both"
+    avoids_edges: bool = True
+    discarded_days: Annotated[int, Field(ge=0)] = 0
 
     def init(self, context: Context) -> Known:
         """The encoded list and the priors, on the device that computes."""
@@ -101,10 +118,13 @@ class GaussianProcess:
                 keeps=keeps,
                 cycle_periods=self.cycle_days,
                 wander=(self.wander_sd, self.wander_days),
+                lengthscales=SURFACES[self.surfaces],
+                avoids_edges=self.avoids_edges,
             )
             side_effects = side_effect_prior(encoded)
         else:
-            learned = load_prior(prior_path(self.prior, context.folder), context.candidates)
+            path = prior_path(self.prior, context.folder)
+            learned = load_prior(path, context.candidates, self.generic_share)
             effects, side_effects = learned.effects.with_keeps(keeps), learned.side_effects
             anchors = learned.anchors[: self.n_anchors]
         tables = tables_of(
@@ -114,6 +134,7 @@ class GaussianProcess:
             side_effects if self.is_limited else None,
             compute=context.compute,
             knows_levels=self.prior is not None,
+            discarded_days=self.discarded_days,
         )
         return Known(beliefs=Beliefs(tables=tables), seed=context.seed, anchors=anchors)
 

@@ -63,6 +63,8 @@ def size(evidence: Evidence) -> str:
     schedule = evidence.schedule
     who = "1 simulated patient" if n == 1 else f"{count(n)} simulated patients"
     arms = "one arm" if len(evidence.arms) == 1 else f"each of {len(evidence.arms)} arms"
+    if len(evidence.arms) > 1 and not evidence.is_paired:
+        arms = f"{len(evidence.arms)} arms, each in one of them"
     return (
         f"{who} in {arms}: {schedule['baseline_days']} days of baseline, then "
         f"{schedule['treatment_days']} days of treatment, of which the last "

@@ -22,9 +22,11 @@ class Evidence:
     """
 
     epochs: pd.DataFrame
+    patients: pd.DataFrame
     outcomes: pd.DataFrame
     endpoints: pd.DataFrame
     manifest: Mapping[str, Any]
+    requests: Requests
     arms: tuple[str, ...]
     reference: str
     treatment_start: int
@@ -57,6 +59,12 @@ class Evidence:
     def is_compared(self) -> bool:
         """Whether there is a reference and something to compare with it."""
         return self.reference in self.arms and len(self.arms) > 1
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether arms treated the same patients, so that they can be compared within them."""
+        arms = [set(self.of(arm)["patient"]) for arm in self.arms]
+        return len(arms) > 1 and bool(set.intersection(*arms))
 
     @property
     def is_every_pair(self) -> bool:
@@ -107,9 +115,11 @@ def evidence_of(
     period_days = epoch_days * -(-DAYS_PER_PERIOD // epoch_days)
     return Evidence(
         epochs=epochs.assign(period=(epochs["start_day"] - start) // period_days),
+        patients=patients,
         outcomes=by_patient,
         endpoints=endpoints(by_patient, reference, requests),
         manifest=manifest,
+        requests=requests,
         arms=arms,
         reference=reference,
         treatment_start=start,

@@ -1,23 +1,40 @@
 """The figures of a report, each with a caption and a sentence that says what it shows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from neurostim.report.charge_density import charge_density
 from neurostim.report.drawing import Drawing, legend_above
 from neurostim.report.effects import changes, draw_changes, main_result, pairs, responders
 from neurostim.report.evidence import Evidence, evidence_of
 from neurostim.report.over_time import draw_time_course, occupancy, time_course
+from neurostim.report.subgroups import forest
 from neurostim.report.svg import MUTED, drawing_style
+from neurostim.report.time_to_count import time_to_count
+from neurostim.report.timelines import timelines
 from neurostim.report.words import count
 
+Maker = Callable[[Evidence], Drawing | None]
+MAKERS: tuple[Maker, ...] = (
+    main_result,
+    changes,
+    responders,
+    forest,
+    time_course,
+    time_to_count,
+    occupancy,
+    charge_density,
+    timelines,
+    pairs,
+)
 
-def drawings(evidence: Evidence) -> dict[str, Drawing]:
-    """Return every figure of the page by name."""
-    makers = (main_result, changes, responders, time_course, pairs, occupancy)
+
+def drawings(evidence: Evidence, makers: Sequence[Maker] = MAKERS) -> dict[str, Drawing]:
+    """Return the figures of the page by name."""
     with drawing_style():
         made = [maker(evidence) for maker in makers]
     return {drawing.name: drawing for drawing in made if drawing is not None}
@@ -41,8 +58,9 @@ def key_figure(
         left.set_title("Seizures per 28 days, mean with 95 % interval")
         right.set_title("Patients with at most this change from baseline")
         legend_above(figure, left, len(evidence.arms))
+        where = "in every arm" if evidence.is_paired else "in all"
         figure.supxlabel(
-            f"{count(patient_count(evidence))} simulated patients in every arm; research software, "
+            f"{count(patient_count(evidence))} simulated patients {where}; research software, "
             "not a medical device",
             fontsize=7.5,
             color=MUTED,

@@ -129,7 +129,7 @@ def occupancy(evidence: Evidence) -> Drawing:
     return Drawing(
         name="occupancy",
         title="Amplitude, frequency and site by arm",
-        svg="\n".join(panels),
+        svg="\n".join(f"<div>{panel}</div>" for panel in panels),
         caption="Share of patient-days of treatment spent at each amplitude, frequency and site, "
         f"in periods of {evidence.period_days} days, by arm. The key runs from off to the most.",
     )

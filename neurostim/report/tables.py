@@ -18,9 +18,6 @@ from neurostim.report.words import (
     percent_of,
 )
 from protocols.observation import GRADES
-from protocols.setting import Mode, Setting
-
-N_WORST = 10
 
 
 def arms(evidence: Evidence) -> list[dict[str, Any]]:
@@ -131,74 +128,6 @@ def charges(evidence: Evidence) -> list[dict[str, str]]:
             }
         )
     return rows
-
-
-def worse(evidence: Evidence) -> list[dict[str, str]]:
-    """Return per arm how many patients got worse, by the diary and by the hidden truth."""
-    rows = []
-    for arm in evidence.arms:
-        frame = evidence.of(arm)
-        change = true_change(frame)
-        harmed = change[change > 0]
-        by_diary, by_truth = (
-            evidence.estimate(name, arm) for name in ("worse_25", "worse_25_truly")
-        )
-        rows.append(
-            {
-                "arm": arm,
-                "diary": shown(by_diary),
-                "truth": shown(by_truth),
-                "any": f"{count(len(harmed))} of {count(int(change.notna().sum()))}",
-                "median": f"{number(float(harmed.median()), '%')} %"
-                if len(harmed)
-                else NOT_ESTIMATED,
-                "most": f"{number(float(harmed.max()), '%')} %" if len(harmed) else NOT_ESTIMATED,
-            }
-        )
-    return rows
-
-
-def true_change(frame: pd.DataFrame) -> pd.Series:
-    """Return the true change in rate at the final setting against no stimulation, in percent."""
-    off = frame["true_rate_off_per_day"]
-    change = 100 * (frame["true_rate_final_per_day"] - off) / off.where(off > 0)
-    return change.round(9)  # a difference of the last bit is not a harm
-
-
-def shown(row: Mapping[str, Any] | None) -> str:
-    """Return a share with its interval in one cell."""
-    if row is None or not np.isfinite(row["estimate"]):
-        return NOT_ESTIMATED
-    return f"{number(row['estimate'], '%')} % ({interval(row['low'], row['high'], '%')})"
-
-
-def worst_patients(evidence: Evidence) -> list[dict[str, str]]:
-    """Return the patients whom their final setting truly harms most."""
-    frame = evidence.outcomes.assign(change=true_change(evidence.outcomes))
-    frame = frame[frame["change"] > 0].sort_values(
-        ["change", "patient"], ascending=[False, True], kind="stable"
-    )
-    last = evidence.treatment.sort_values("epoch").groupby(["arm", "patient"]).tail(1)
-    settings = {(row["arm"], row["patient"]): row for row in last.to_dict("records")}
-    return [
-        {
-            "arm": str(row["arm"]),
-            "patient": str(row["patient"]),
-            "off": number(28 * row["true_rate_off_per_day"], "", 1),
-            "final": number(28 * row["true_rate_final_per_day"], "", 1),
-            "change": f"+{number(row['change'], '%')}",
-            "diary": number(row["percent_change"], "%"),
-            "setting": setting_words(settings[row["arm"], row["patient"]]),
-        }
-        for row in frame.head(N_WORST).to_dict("records")
-    ]
-
-
-def setting_words(row: Mapping[Any, Any]) -> str:
-    """Return the setting that was delivered in one epoch."""
-    names = ("site", "amplitude_ua", "frequency_hz", "pulse_width_us", "on_ms", "off_ms")
-    values = {name: int(row[f"delivered_{name}"]) for name in names}
-    return str(Setting(**values, mode=Mode(str(row["delivered_mode"]))))
 
 
 def flow(evidence: Evidence) -> list[dict[str, str]]:

@@ -172,7 +172,7 @@ def test_a_folder_that_is_no_run_is_not_written_into(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda folder: next((folder / "epochs").iterdir()).write_bytes(b"PAR1"), "not a readable"),
+        (lambda folder: next((folder / "epochs").iterdir()).write_bytes(b"PAR1"), "damaged"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "not a manifest"),
         (lambda folder: (folder / "manifest.json").write_text('{"schema": 99}'), "of schema 1"),
         (lambda folder: (folder / "manifest.json").write_text('{"schema": 1}'), "lacks 'design'"),
@@ -206,7 +206,7 @@ def test_a_folder_without_results_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sante() -> neurostim.Result:
-    shorter = {"schedule.open_label_days": 56}
+    shorter = {"schedule.open_label_days": 56, "kind": "paired"}
     return neurostim.run_trial("sante", n_patients=15, seed=2, compute="cpu", overrides=shorter)
 
 
