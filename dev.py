@@ -5,6 +5,7 @@ python3 dev.py demo     install into .venv, run the demonstration trial, write i
 python3 dev.py test     install into .venv, run every check
 python3 dev.py test --slow --budget MINUTES   the long runs instead, and the sizes they reached
 python3 dev.py app      install into .venv, open the desktop app
+python3 dev.py bundle   install into .venv, make dist/neurostim, which needs no Python
 python3 dev.py install  install into .venv
 """
 
@@ -31,7 +32,7 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 CONSTRAINTS = ROOT / "constraints.txt"
 PYTORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-EXTRAS = {"app": ("app",), "test": ("app", "cluster", "pdf", "rl")}
+EXTRAS = {"app": ("app",), "bundle": ("app",), "test": ("app", "cluster", "pdf", "rl")}
 """What a command needs beyond the ordinary installation."""
 SYSTEM_PACKAGES = {
     "Xvfb": "xvfb",
@@ -50,6 +51,7 @@ SYSTEM_PACKAGES = {
     "libpangoft2-1.0.so.0": "libpangoft2-1.0-0",
 }
 """What the tests of the window and of PDF need from Debian: a program or library, its package."""
+PACKAGES = ("neurostim", "patient_models", "protocols", "safety")
 KERNEL = ("case", "clamps", "day", "kernel", "legality", "quantity", "reading", "rise", "verdict")
 
 
@@ -58,7 +60,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=["demo", "test", "app", "install"])
+    parser.add_argument("command", choices=["demo", "test", "app", "bundle", "install"])
     parser.add_argument("--gpu", action="store_true", help="install torch with CUDA")
     parser.add_argument("--slow", action="store_true", help="test: the long runs instead")
     parser.add_argument(
@@ -77,6 +79,8 @@ def main() -> int:
         return 1
     if arguments.command == "app":
         return 0 if run(str(PYTHON), "-m", "neurostim", "app") else 1
+    if arguments.command == "bundle":
+        return bundle()
     if arguments.command == "demo":
         return demo()
     if arguments.command == "test":
@@ -183,6 +187,29 @@ def demo() -> int:
     if not run(*neurostim, "run", "demo", "--seed", "1", "--out", str(folder)):
         return 1
     return 0 if run(*neurostim, "report", str(folder)) else 1
+
+
+def bundle() -> int:
+    """Make a folder for this platform that holds the program and all that it needs."""
+    if not pip("install", "pyinstaller>=6.11"):
+        return 1
+    began = time.monotonic()
+    collected = [
+        f"--collect-{what}={package}" for package in PACKAGES for what in ("data", "submodules")
+    ]
+    made = run(
+        *(str(PYTHON), "-m", "PyInstaller", "--noconfirm", "--log-level=WARN", "--name=neurostim"),
+        *("--distpath=dist", "--workpath=build", "--specpath=build"),
+        *("--copy-metadata=neurostim", "--recursive-copy-metadata=neurostim", *collected),
+        *("--exclude-module=tkinter", "--exclude-module=pytest"),
+        str(ROOT / "neurostim" / "bundled.py"),
+    )
+    if not made:
+        return 1
+    folder = ROOT / "dist" / "neurostim"
+    size = sum(file.stat().st_size for file in folder.rglob("*") if not file.is_symlink())
+    say(f"Bundled in {time.monotonic() - began:.0f} s: {folder}, {size / 1e6:.0f} MB.")
+    return 0
 
 
 def test(*, has_gpu: bool) -> int:

@@ -53,6 +53,11 @@ def arch(position: Tensor) -> Tensor:
     return 2 * (position * (1 + OVERHANG - position)).clamp_min(0.0).sqrt() / (1 + OVERHANG)
 
 
+def plateau(position: Tensor) -> Tensor:
+    """0 at the bottom of a range and 1 from its middle on: `M` from 0 to 1."""
+    return (2 * position).clamp_max(1.0)
+
+
 def smooth_surface(encoded: Tensor, amplitude: float, frequency: float) -> Surface:
     """Effects of encoded settings, `M d`, apart from what the arch does."""
     lengthscales = [1.0] * SITE
@@ -74,6 +79,8 @@ def device_prior(
     cycle_periods: Sequence[float] = (),
     cycle_sd: float = 0.15,
     wander: tuple[float, float] = (0.0, 1.0),
+    lengthscales: Sequence[tuple[float, float]] = LENGTHSCALES,
+    avoids_edges: bool = True,
 ) -> ListPrior:
     """Effects of the settings of a device on the log rate of seizures, zero when off.
 
@@ -85,10 +92,12 @@ def device_prior(
         cycle_periods: periods of cycles of the level, in units of the exposure.
         cycle_sd: of each sine and cosine of a cycle, on the log rate.
         wander: standard deviation and time constant of a level that comes and goes.
+        lengthscales: in amplitude and log frequency, a surface each.
+        avoids_edges: whether effects vary less at the top of the amplitude range.
 
     """
-    height = arch(encoded[:, AMPLITUDE])
-    surfaces = [replace(smooth_surface(encoded, *each), height=height) for each in LENGTHSCALES]
+    height = (arch if avoids_edges else plateau)(encoded[:, AMPLITUDE])
+    surfaces = [replace(smooth_surface(encoded, *each), height=height) for each in lengthscales]
     grid = list(product(EFFECT_SDS, range(len(surfaces)), concentrations, keeps))
     columns = [torch.tensor(each, dtype=encoded.dtype) for each in zip(*grid, strict=True)]
     every = torch.ones_like(columns[0])
