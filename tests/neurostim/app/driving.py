@@ -51,6 +51,8 @@ class Person:
         held = Qt.KeyboardModifier.NoModifier
         for modifier in modifiers:
             held |= modifier
+        self.window.activateWindow()  # there is no window manager to do it when a dialog closes
+        QTest.qWaitForWindowActive(self.window)
         QTest.keyClick(self.window, key, held)
         self.wait()
 
