@@ -12,6 +12,7 @@ from neurostim.report.drawing import Drawing, legend_above
 from neurostim.report.effects import changes, draw_changes, main_result, pairs, responders
 from neurostim.report.evidence import Evidence, evidence_of
 from neurostim.report.over_time import draw_time_course, occupancy, time_course
+from neurostim.report.search import landscape, search
 from neurostim.report.subgroups import forest
 from neurostim.report.svg import MUTED, drawing_style
 from neurostim.report.time_to_count import time_to_count
@@ -30,6 +31,8 @@ MAKERS: tuple[Maker, ...] = (
     charge_density,
     timelines,
     pairs,
+    search,
+    landscape,
 )
 
 
