@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,8 +181,12 @@ def endpoint_table(result: "Result") -> Table:
 
 def _cell(row: "Series[Any]") -> str:
     digits = 2 if row["unit"] == "ratio" else 0
-    estimate, low, high = (f"{row[name]:.{digits}f}" for name in ("estimate", "low", "high"))
-    return f"{estimate} ({low} to {high})"
+    estimate, low, high = (row[name] for name in ("estimate", "low", "high"))
+    if not isfinite(estimate):
+        return "–"
+    if not (isfinite(low) and isfinite(high)):
+        return f"{estimate:.{digits}f}"
+    return f"{estimate:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def safety_line(result: "Result") -> str:
