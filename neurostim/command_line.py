@@ -20,7 +20,9 @@ from neurostim.export_command import export
 from neurostim.power_command import power
 from neurostim.report_command import report
 from neurostim.run_command import run
+from neurostim.study_command import study
 from neurostim.terminal import NOTICE, console, progress_bar
+from neurostim.tune_command import tune
 from protocols import InputError
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ app.command()(export)
 app.command()(report)
 app.command()(compare)
 app.command()(cluster_check)
+app.command()(tune)
 
 
 class Topic(StrEnum):
@@ -148,6 +151,7 @@ app.add_typer(federate, name="federate")
 app.add_typer(audit, name="audit")
 app.add_typer(design, name="design")
 app.add_typer(power, name="power")
+app.add_typer(study, name="study")
 
 
 @app.command()

@@ -76,7 +76,8 @@ class GaussianProcess:
     learned to try first; particles that know no patients keep `generic_share` of the weight.
     Without, the particles hold the `surfaces` named, which vary less at the top of the amplitude
     range unless `avoids_edges` is false. What is written less than `discarded_days` after a change
-    of setting teaches nothing.
+    of setting teaches nothing. Of the amplitudes and frequencies of the list only every
+    `amplitude_step`-th and `frequency_step`-th is chosen, counted from the highest.
     """
 
     summary: ClassVar[str] = (
@@ -104,6 +105,8 @@ class GaussianProcess:
     surfaces: Literal["both", "rough", "smooth"] = "both"
     avoids_edges: bool = True
     discarded_days: Annotated[int, Field(ge=0)] = 0
+    amplitude_step: Annotated[int, Field(ge=1)] = 1
+    frequency_step: Annotated[int, Field(ge=1)] = 1
 
     def init(self, context: Context) -> Known:
         """The encoded list and the priors, on the device that computes."""
@@ -151,7 +154,8 @@ class GaussianProcess:
                 usual = USUAL_BETA if self.prior is None else LEARNED_BETA
                 score = scores(model, self.acquisition, self.beta or usual)
             table = np.round(score.cpu().numpy(), SCORE_DECIMALS)
-            table[~(allowed & self.is_tolerated(state.tables, told))] = -np.inf
+            usable = allowed & self._is_offered(state.tables)
+            table[~(usable & self.is_tolerated(state.tables, told))] = -np.inf
         stays, place = self._dwelling(state.tables, history)
         table[~self._within_reach(state.tables, history)] = -np.inf
         n_visits = (history.is_epoch & (history.phase >= TREATMENT)).sum(axis=1)
@@ -171,7 +175,8 @@ class GaussianProcess:
             beliefs, told = state.beliefs.after(history)
             model = self._model(state.tables, refit(told.effects))
             table = np.round(model.list_mean.cpu().numpy(), SCORE_DECIMALS)
-            usable = allowed & self.is_tolerated(state.tables, told)
+            usable = allowed & self._is_offered(state.tables)
+            usable &= self.is_tolerated(state.tables, told)
             if self.prior is None:  # a learned one is itself support, by earlier patients
                 usable &= is_supported(model).cpu().numpy() | (np.arange(table.shape[1]) == 0)
         table[~usable] = -np.inf
@@ -196,6 +201,15 @@ class GaussianProcess:
         if not self.perturbed_ticks:
             return belief
         return smoothed(belief, Nearby.along(tables.encoded, AMPLITUDE, self.perturbed_ticks))
+
+    def _is_offered(self, tables: Tables) -> Booleans:
+        """Which candidates are on the coarser list, `M`; off always."""
+        offered = np.ones(len(tables.rows), dtype=np.bool_)
+        for column, step in ((1, self.amplitude_step), (2, self.frequency_step)):
+            ticks = np.unique(tables.rows[tables.rows[:, 1] > 0, column])
+            offered &= np.isin(tables.rows[:, column], ticks[::-step])
+        offered[0] = True
+        return offered
 
     def _model(self, tables: Tables, belief: Belief) -> ListModel:
         return ListModel(self.as_delivered(tables, belief), tables.encoded)

@@ -44,7 +44,9 @@ def in_trial(plan: Plan, patients: tuple[int, ...], controller: Controller) -> J
 
 def lived(plan: Plan, patients: tuple[int, ...], controller: Controller) -> pd.DataFrame:
     """Outcomes of these patients, who live through the loop and the gate like those of any arm."""
-    trial = replace(plan, patients=patients, controllers=(controller,))
+    some = plan.design.population.model_copy(update={"n_patients": len(patients)})
+    design = plan.design.model_copy(update={"population": some})
+    trial = replace(plan, design=design, patients=patients, controllers=(controller,))
     with TemporaryDirectory(prefix="neurostim-") as scratch:
         run(trial, Path(scratch) / "run")
         return load(Path(scratch) / "run").outcomes()

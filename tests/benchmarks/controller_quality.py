@@ -23,9 +23,19 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import torch
 from public_tools import N_INITIAL, SLOW, Factory
 from public_tools import POLICIES as PUBLIC_TOOLS
-from reference_population import HORIZONS, Patients, Run, Share, difference, draw, run, shares
 from rich.console import Console
 from rich.table import Table
+
+from neurostim.study.reference_population import (
+    HORIZONS,
+    Patients,
+    Run,
+    Share,
+    difference,
+    draw,
+    run,
+    shares,
+)
 
 POLICIES: dict[str, Factory] = dict(PUBLIC_TOOLS)
 

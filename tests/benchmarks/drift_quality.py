@@ -16,10 +16,10 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import numpy as np
 import torch
 from filter_quality import Filter
-from learned_prior import GENERIC_DISPERSIONS, encoded, learned_prior
-from reference_population import Ints, Patients, draw, share_of_rates
 
 from neurostim.meta.mixing import mixed, pruned
+from neurostim.study.reference_policy import GENERIC_DISPERSIONS, encoded, learned_prior
+from neurostim.study.reference_population import Ints, Patients, draw, share_of_rates
 from neurostim.surrogate.generic import device_prior
 from neurostim.surrogate.prior import ListPrior
 

@@ -22,8 +22,14 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from learned_prior import GENERIC_DISPERSIONS, Bound, encoded, learned_prior
-from reference_population import (
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import binom, norm
+
+from neurostim.controllers.acquisition import draws, scores
+from neurostim.meta.mixing import mixed, pruned
+from neurostim.study.reference_policy import GENERIC_DISPERSIONS, Bound, encoded, learned_prior
+from neurostim.study.reference_population import (
     HORIZONS,
     N_SETTINGS,
     Floats,
@@ -36,12 +42,6 @@ from reference_population import (
     run,
     share_of_gap,
 )
-from rich.console import Console
-from rich.table import Table
-from scipy.stats import binom, norm
-
-from neurostim.controllers.acquisition import draws, scores
-from neurostim.meta.mixing import mixed, pruned
 from neurostim.surrogate import Belief, ListModel, refit
 from neurostim.surrogate.covariance import covariance_of
 from neurostim.surrogate.generic import EFFECT_SDS, LENGTHSCALES, device_prior, smooth_surface

@@ -24,13 +24,13 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import numpy as np
 import torch
 from public_tools import POLICIES
-from reference_population import SETTINGS, Patients, draw, run
 
 from neurostim.controllers.acquisition import scores
 from neurostim.controllers.controller import Context
 from neurostim.controllers.gp import GaussianProcess, SafeGaussianProcess, Thompson
 from neurostim.history import TREATMENT, History, Integers
 from neurostim.optimizer import Optimizer
+from neurostim.study.reference_population import SETTINGS, Patients, draw, run
 from neurostim.surrogate import LIKELIHOODS, Belief, ListModel, Observed
 from neurostim.surrogate.generic import device_prior
 from protocols import OFF, Cycle, Observation, ParameterSpace, Setting, Telemetry

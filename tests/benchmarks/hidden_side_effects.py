@@ -18,9 +18,9 @@ and the oracle were used for that, on patients of seed 5.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from reference_population import N_SITES, SETTINGS, TRAIT, Floats, Ints, Patients
 from scipy.special import ndtri
 
+from neurostim.study.reference_population import N_SITES, SETTINGS, TRAIT, Floats, Ints, Patients
 from patient_models.randomness import uniforms
 
 EPOCH_DAYS = 14.0

@@ -33,7 +33,14 @@ from hidden_side_effects import (
     SideEffects,
     side_effects_of,
 )
-from learned_prior import (
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import binomtest, norm
+
+from neurostim.learning.fit import side_effects_by
+from neurostim.meta.hierarchy import shared
+from neurostim.meta.mixing import mixed, pruned
+from neurostim.study.reference_policy import (
     GENERIC_DISPERSIONS,
     LEARNED_ON,
     LEARNED_SEED,
@@ -43,7 +50,7 @@ from learned_prior import (
     learned_prior,
     observed_of,
 )
-from reference_population import (
+from neurostim.study.reference_population import (
     N_SETTINGS,
     OFF,
     Floats,
@@ -55,13 +62,6 @@ from reference_population import (
     random_history,
     share_of_rates,
 )
-from rich.console import Console
-from rich.table import Table
-from scipy.stats import binomtest, norm
-
-from neurostim.learning.fit import side_effects_by
-from neurostim.meta.hierarchy import shared
-from neurostim.meta.mixing import mixed, pruned
 from neurostim.surrogate import LIKELIHOODS, Belief, ListPrior, Observed
 from neurostim.surrogate.generic import device_prior, side_effect_prior
 from neurostim.surrogate.readout import level_and_effect

@@ -25,7 +25,9 @@ from botorch.optim.optimize import optimize_acqf_discrete, optimize_acqf_mixed
 from botorch.utils.sampling import manual_seed
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from linear_operator.utils.errors import NanError, NotPSDError
-from reference_population import (
+from torch import Tensor
+
+from neurostim.study.reference_population import (
     AMPLITUDES,
     LOG_FREQUENCIES,
     N_SETTINGS,
@@ -35,8 +37,6 @@ from reference_population import (
     Policy,
     draw,
 )
-from torch import Tensor
-
 from patient_models.randomness import Purpose, uniforms
 
 N_INITIAL = 5

@@ -168,7 +168,7 @@ def test_a_bad_number_is_one_sentence(run: Run, arguments: tuple[str, ...], word
     assert not list(Path().iterdir())
 
 
-def test_days_of_recovery_and_open_label_pass_and_teach_nothing() -> None:
+def test_days_of_recovery_washout_and_open_label_pass_and_teach_nothing() -> None:
     setting = dict.fromkeys(DELIVERED[:-1], 0) | {DELIVERED[-1]: "continuous"}
     rows = pd.DataFrame(
         [
@@ -179,7 +179,7 @@ def test_days_of_recovery_and_open_label_pass_and_teach_nothing() -> None:
     )  # fmt: skip
     people = cohort_of_rows(rows, (OFF,))
     for each in (people.effects, people.side_effects):
-        assert each.mask.tolist() == [[True, False, True, False]]
+        assert each.mask.tolist() == [[p in ("baseline", "treatment") for p in PHASES]]
         assert each.is_epoch.all()
 
 

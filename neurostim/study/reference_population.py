@@ -1,6 +1,6 @@
 """The frozen reference population: what a controller's choices are worth, against the truth.
 
-Patients without memory on a list of 480 settings, as `shared/targets/controllers.md` fixes them.
+Patients without memory on a list of 480 settings, as the targets for controllers fix them.
 Where its words leave room, this holds: a trait with an index s is drawn for each site, and the
 widths, the strength and whether low or high frequencies suit a patient are drawn once per patient.
 Nothing here may change: published figures rest on it. Every draw has an address (seed, patient,

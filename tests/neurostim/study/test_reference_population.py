@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from reference_population import (
+
+from neurostim.study.reference_population import (
     N_SETTINGS,
     OFF,
     SETTINGS,
