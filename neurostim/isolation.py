@@ -12,8 +12,8 @@ Its process is then killed and waited for; the next question starts another one,
 the history what the lost one knew. So only controllers that answer from the history, whose state is
 no more than a shortcut, may be run here; all those that are shipped do.
 
-Linux ends such a process with the thread that started it, too: whoever asks from threads should keep
-one thread for it, or the process is started anew at every question.
+Linux ends such a process with the thread that started it, too: whoever asks from threads should
+keep one thread for it, or the process is started anew at every question.
 
 This contains faults. It is no sandbox: the process runs as the same user, and can read and write
 what that user can. What it forks behind Python's back ends with it, but outlives us when we are

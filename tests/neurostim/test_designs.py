@@ -174,11 +174,7 @@ def test_one_patient_lives_both_arms_in_every_cycle(n_of_1: neurostim.Result) ->
     ratio = table.loc["rate_ratio"]
     assert ratio["analysis"] == "within patient"
     assert ratio["low"] < ratio["estimate"] < ratio["high"]
-    assert (
-        table.loc["rate_ratio_likelihood":].empty
-        if "rate_ratio_likelihood" in table.index
-        else True
-    )
+    assert "rate_ratio_likelihood" not in table.index  # it takes periods for different people
 
 
 def test_who_is_enrolled_is_within_the_range_of_the_observed_baseline() -> None:

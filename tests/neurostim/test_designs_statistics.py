@@ -125,9 +125,7 @@ def test_too_little_is_not_estimated(n: int) -> None:
         assert found.method.startswith("Not estimated")
 
 
-def test_arms_lived_in_periods_are_never_taken_for_different_people(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_arms_lived_in_periods_are_never_taken_for_different_people() -> None:
     from tests.neurostim.fabricated_trial import ARMS, fabricate
     from tests.neurostim.test_endpoints import outcomes_of
 

@@ -91,6 +91,9 @@ def test_purposes_never_change():
         "PARENT": 4,
         "OFFSPRING": 5,
         "SIDE_EFFECT": 6,
+        "TWIN": 7,
+        "ALLOCATION": 8,
+        "VISIT": 9,
         "CONTROLLER": 100,
     }
 
